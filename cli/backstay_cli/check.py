@@ -13,7 +13,7 @@ from backstay_api import VERSION
 from backstay_api.client.errors import Forbidden, NotFound
 from backstay_api.objects.kinds import Kind, Raw, raw, unread
 from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.objects.object_kinds import HOSTS, OWN_KINDS
+from backstay_api.objects.object_kinds import HOSTS, OWN_KINDS, SERVICE_CLASSES
 
 from .maintenance import LOOK_EVERY_S, seconds_of
 from .operators import operator_trouble
@@ -36,6 +36,8 @@ POLICIES: Final = (
     "backstay-identities",
     "backstay-instances",
     "backstay-ours",
+    "backstay-service-classes",
+    "backstay-service-classes-scale",
     "backstay-tokens",
 )
 """What the chart installs, unless `admissionPolicies.enabled` is false."""
@@ -90,6 +92,7 @@ async def _look(session: Session) -> AsyncIterator[Found]:
     for part in ("operator", "fencer"):
         yield _deployment(part, deployments)
     yield await _policies(session)
+    yield await _classes(session)
     yield await _agents(session)
 
 
@@ -132,6 +135,12 @@ def _deployment(part: str, deployments: list[Raw] | None) -> Found:
 def _labels(one: Raw) -> Mapping[str, str]:
     labels: Mapping[str, str] = one["metadata"].get("labels") or {}
     return labels
+
+
+async def _classes(session: Session) -> Found:
+    found = await _listed(session, unread(SERVICE_CLASSES))
+    says = f"{len(found)} say what services may bring" if found else "none, so services may bring whatever they like"
+    return Found("service classes", None if found is None else True, _may(found, says))
 
 
 async def _policies(session: Session) -> Found:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
-from pydantic import ValidationError
 
-from backstay_api.objects.edits import SENTENCES, Edit, edits
+from backstay_api.objects.edits import SENTENCES, Edit, Reloadable, edits
 from backstay_api.objects.models import HAService
-from backstay_api.objects.names import key_of
-from backstay_api.objects.object_kinds import HA_SERVICES, faults
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
+from backstay_operator.planner.do.orders import rendered
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.know.world import World
 
+from .manifests import documents, service_of
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
 from .view import EVERYTHING, VIEW, look, slots_of
 
@@ -53,7 +50,7 @@ async def diff(
     filename: Annotated[str, typer.Option("--filename", "-f", help="File with manifests; `-` reads standard input.")],
 ) -> int:
     """Say what an apply would change, restart and move; nothing is written. Exit code 4: one of the services would be refused."""
-    manifests = [_service(session, one) for one in _documents(filename)]
+    manifests = [service_of(session, one) for one in documents(filename, HA_SERVICES)]
     if not manifests:
         raise Stop(f"{filename} holds no HAService", FAILED)
     await session.need(EVERYTHING, VIEW)
@@ -68,51 +65,11 @@ async def diff(
     return NOT_NOW if any(one.refused for one in answers) else WELL
 
 
-def _documents(filename: str) -> Iterator[Mapping[str, Any]]:
-    """Every HAService in it, those of a List too; of other kinds nothing is said."""
-    try:
-        text = sys.stdin.read() if filename == "-" else Path(filename).read_text()
-        documents = list(yaml.safe_load_all(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Stop(f"{filename} cannot be read: {error}", FAILED) from error
-    for document in documents:
-        items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
-        for one in items if isinstance(items, list) else ():
-            if isinstance(one, dict) and one.get("kind") == HA_SERVICES.kind:
-                yield one
-
-
-def _service(session: Session, document: Mapping[str, Any]) -> HAService:
-    meta = document.get("metadata")
-    named = meta if isinstance(meta, dict) else {}
-    here = {**named, "namespace": named.get("namespace") or session.namespace or "default"}
-    try:
-        service = HAService.from_wire({**document, "metadata": here, "status": {}})
-        found = list(_unknown("spec", document["spec"], service.spec.model_dump(by_alias=True, exclude_unset=True)))
-    except ValidationError as error:
-        found = faults(error)
-    if found:
-        raise Stop(f"{key_of(here['namespace'], named.get('name', '?'))}: {'; '.join(found)}", FAILED)
-    return service
-
-
-def _unknown(path: str, said: Any, understood: Any) -> Iterator[str]:
-    """Fields that no release of ours knows, as `kubectl apply` refuses them."""
-    if isinstance(said, dict) and isinstance(understood, dict):
-        for key, value in said.items():
-            if key in understood:
-                yield from _unknown(f"{path}.{key}", value, understood[key])
-            elif value is not None:
-                yield f"{path}.{key}: there is no such field"
-    elif isinstance(said, list) and isinstance(understood, list):
-        for number, pair in enumerate(zip(said, understood, strict=False)):
-            yield from _unknown(f"{path}.{number}", *pair)
-
-
 def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     fields = list(_fields("spec", _plain(known), _plain(edited))) if known else []
     if known and not fields:
         return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
+    world.put_service(edited)  # who depends on whom is asked of all services
     round_, decision = decide_in_turn(world, edited)
     acceptance, slots = decision.acceptance, slots_of(decision) if decision.is_leaving else decision.slots
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
@@ -134,7 +91,19 @@ def _edits(world: World, slot: Slot, known: HAService, edited: HAService) -> lis
     assignment = world.assignments.get((instance and instance.holder) or "")
     report = assignment.status.instances.get(instance.uid) if instance and assignment else None
     reloadable = {one.name: one.parameters for one in report.reloadable} if report else {}
-    return list(edits(known.spec.resources, edited.spec.resources, reloadable))
+    return edits_of_a_copy(known, edited, reloadable)
+
+
+def edits_of_a_copy(known: HAService, edited: HAService, reloadable: Reloadable) -> list[Edit]:
+    """What becomes of each resource, also of those that only the promoted copy has."""
+    return list(edits(rendered(_of_copies(known)), rendered(_of_copies(edited)), reloadable))
+
+
+def _of_copies(service: HAService) -> HAService:
+    """With what a copy is told of each resource that is promotable; its promotion restarts when that does."""
+    copies = service.spec.replicas or 1
+    told = [one.as_copy(copies) if one.is_promotable else one for one in service.spec.resources]
+    return service.model_copy(update={"spec": service.spec.model_copy(update={"resources": told})})
 
 
 def _summary(round_: Round, slot: Slot, holder: str | None) -> str:

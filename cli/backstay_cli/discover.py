@@ -19,6 +19,7 @@ from .drafting.draft import draft, flow, in_order, mark_of, resource_of
 from .drafting.needs import Need
 from .drafting.recipes import Baseline, Recipe, recipes_of
 from .drafting.rules import needs_of
+from .drafting.writing import Unwritable, added
 from .session import FAILED, NOT_WELL, WELL, Session, Stop
 
 _DATA: Final = "backstay_cli.drafting"
@@ -38,14 +39,19 @@ async def discover(
     diff: Annotated[
         str, typer.Option(help="A manifest: say what is used and not declared there.", metavar="FILE")
     ] = "",
+    write: Annotated[
+        str, typer.Option(help="A manifest: add to it what is used and not declared there.", metavar="FILE")
+    ] = "",
 ) -> int:
     """Find out what a service needs: a draft of its manifest, from what a host says that the unit uses. Asks no API server."""
     if not from_:
         raise Stop(_instead(place or []), 2)
     survey = _survey(from_)
     needs = needs_of(survey, recipes(), shipped_baseline())
-    if diff:
-        return _compare(session, survey, needs, diff)
+    if diff and write:
+        raise Stop("--diff says what --write would add: give one of them", 2)
+    if diff or write:
+        return _compare(session, survey, needs, diff or write, writes=bool(write))
     session.show(
         {
             "unit": survey.unit,
@@ -93,7 +99,7 @@ def shipped_baseline() -> Baseline:
 # --- against a manifest ----------------------------------------------------------------------------------------------------
 
 
-def _compare(session: Session, survey: Survey, needs: Iterable[Need], file: str) -> int:
+def _compare(session: Session, survey: Survey, needs: Iterable[Need], file: str, *, writes: bool) -> int:
     try:
         text = Path(file).read_text()
         resources = resources_of(text)
@@ -102,9 +108,27 @@ def _compare(session: Session, survey: Survey, needs: Iterable[Need], file: str)
     if resources is None:
         raise Stop(f"{file} holds no HAService with a list of resources", FAILED)
     found = compared(in_order(needs), resources, remarks_of(text))
+    if writes and found.undeclared:
+        _write(file, text, found)
     data = {"unit": survey.unit, "undeclared": [told(need) for need in found.undeclared], "unused": list(found.unused)}
-    session.show(data, lambda: _print(session, survey, found, file))
-    return NOT_WELL if found.undeclared else WELL
+    session.show(data, lambda: _print(session, survey, found, file, writes=writes))
+    open_questions = any(mark_of(need) == "DECIDE" for need in found.undeclared)
+    return NOT_WELL if (open_questions if writes else found.undeclared) else WELL
+
+
+def _write(file: str, text: str, found: Comparison) -> None:
+    """Whole or not at all: a manifest that is cut in the middle would be applied."""
+    path = Path(file).resolve()
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        whole = added(text, found.undeclared)
+        beside.write_text(whole)
+        beside.chmod(path.stat().st_mode & 0o777)
+        beside.replace(path)
+    except Unwritable as error:
+        raise Stop(f"{file} is left as it is: {error}; `--diff {file}` says what to add", FAILED) from error
+    except OSError as error:
+        raise Stop(f"{file} cannot be written: {error.strerror}", FAILED) from error
 
 
 def resources_of(text: str) -> list[Mapping[str, Any]] | None:
@@ -128,11 +152,12 @@ def remarks_of(text: str) -> list[Mapping[str, Any]]:
     return found
 
 
-def _print(session: Session, survey: Survey, found: Comparison, file: str) -> None:
+def _print(session: Session, survey: Survey, found: Comparison, file: str, *, writes: bool) -> None:
+    said = "added" if writes else "undeclared"
     for need in found.undeclared:
-        session.say(f"undeclared: {need.kind} {flow(need.spec)}: {need.why}")
+        session.say(f"{said}: {need.kind} {flow(need.spec)}: {need.why}")
         session.say(f"  # {mark_of(need) or 'as a resource'}: {flow(resource_of(need, need.name))}")
-    for said in found.unused:
-        session.say(f"not in use: {said}")
+    for unused in found.unused:
+        session.say(f"not in use: {unused}")
     if not found.undeclared and not found.unused:
         session.say(f"{file} declares all that {survey.unit} was seen to use on {survey.host}")

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from backstay_api.client.api import Api
-from backstay_api.client.errors import AlreadyExists, NotFound
+from backstay_api.client.errors import AlreadyExists, Forbidden, NotFound
 from backstay_api.objects import rbac
 from backstay_api.objects.kinds import (
     CLUSTER_ROLE_BINDINGS,
@@ -35,6 +35,7 @@ from .names import HostName
 from .rights import Right, of_rules, rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 
+ENROLS: Final = f"{ROLE}, or backstay:enrollers (enrollers) for new hosts and for tokens,"
 _RBAC = "rbac.authorization.k8s.io"
 _LABEL_CHARS: Final = 63
 
@@ -84,7 +85,8 @@ async def add(
     if session.options.dry_run == "client":
         _print_manifests(session, objects)
         return WELL
-    await session.need(await _rights_to_make(session, name, objects), ROLE)
+    host, *identity = objects
+    await session.need([*await _rights_on(session, host), *await _rights_to_make(session, name, identity)], ENROLS)
     done = [(one.name, await repair(session.api, one)) for one in objects]
     return _tell(session, done, _next_steps(name, bmc_secret))
 
@@ -97,7 +99,7 @@ async def remove(
     ] = False,
 ) -> int:
     """Remove a host and its agent's identity, once it holds nothing."""
-    objects = [*wanted_for(name), _waiting(name)]
+    objects = [*wanted_for(name), *_passing(name)]
     await session.need([*rights_to("list", HA_INSTANCES), *_rights("delete", objects)], ROLE)
     held = [one.key for one in await held_on(session.api, name)]
     if held and not force:
@@ -114,9 +116,10 @@ async def remove(
     return _tell(session, done, advice)
 
 
-def _waiting(name: str) -> Wanted:
-    """What a join token that waits to be used is bound to."""
-    return Wanted(SECRETS, {"metadata": {"name": rbac.join_secret(name), "namespace": NAMESPACE}}, False)
+def _passing(name: str) -> list[Wanted]:
+    """What a join token that waits to be used is bound to, and the tokens of a host whose identity is made anew."""
+    names = (rbac.join_secret(name), rbac.next_identity(name))
+    return [Wanted(SECRETS, {"metadata": {"name": one, "namespace": NAMESPACE}}, False) for one in names]
 
 
 def _tell(session: Session, done: Sequence[tuple[str, str]], advice: str) -> int:
@@ -205,6 +208,16 @@ def _rights(verbs: str, objects: Sequence[Wanted]) -> list[Right]:
             # An object that is not there yet has no name, to RBAC.
             found += rights_to(verb, one.kind, meta.get("namespace", ""), "" if verb == "create" else meta["name"])
     return found
+
+
+async def _rights_on(session: Session, host: Wanted) -> list[Right]:
+    """A Host belongs to its admins: who only enrols hosts makes new ones, and changes none that is there."""
+    name = host.body["metadata"]["name"]
+    try:
+        stored = await session.api.get(host.kind, name)
+    except (NotFound, Forbidden):
+        return rights_to("get", HOSTS, name=name) + rights_to("create", HOSTS)
+    return rights_to("patch", HOSTS, name=name) if _difference(host, stored) else []
 
 
 async def _rights_to_make(session: Session, name: str, objects: Sequence[Wanted]) -> list[Right]:

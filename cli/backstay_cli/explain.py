@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,19 +15,20 @@ from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.tell.counterfactual import counterfactual
 from backstay_operator.planner.tell.recovery import recovery_of
 from backstay_operator.planner.words import joined, roughly
 
 from .failovers import print_record, record_at, time_of, took
-from .names import Service
-from .session import WELL, Session
+from .names import Service, hosts
+from .session import NO_SUCH_THING, WELL, Session, Stop
 from .tables import table
-from .view import EVERYTHING, VIEW, decided, service_named, slots_of
+from .view import EVERYTHING, VIEW, decided, instances_of, service_named, slots_of
 
 
 @dataclass(frozen=True)
 class Line:
-    """What is said of one host."""
+    """What is said of one host, or of one rule about it."""
 
     host: str
     verdict: str
@@ -55,6 +57,14 @@ async def explain(
         str, typer.Option(help="Only this copy, where there are several: its name, or the host that it is on.")
     ] = "",
     last: Annotated[bool, typer.Option("--last", help="Tell of its last failover or move instead.")] = False,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Tell what would have to be otherwise for this host to be chosen instead.",
+            autocompletion=hosts,
+            metavar="HOST",
+        ),
+    ] = "",
     at: Annotated[
         str, typer.Option(help="Tell of the last one by then instead: RFC 3339, or 03:10 (UTC).", metavar="TIME")
     ] = "",
@@ -62,6 +72,8 @@ async def explain(
     """Say why a service runs where it runs: for each host, chosen, or by which rule not. Or why it has moved, and when what happened."""
     if last or at:
         return await _why_it_moved(session, service, at)
+    if host:
+        return await _why_not_there(session, service, instance, host)
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
     acceptance, told = decision.acceptance, [_told(round_, slot) for slot in slots_of(decision, instance)]
@@ -84,10 +96,62 @@ async def _why_it_moved(session: Session, service: str, at: str) -> int:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     known = await service_named(session, service)
-    record = record_at(known, by)
-    data = {"service": known.key, "took": took(record), **record.wire()}
-    session.show(data, lambda: print_record(session, known, record))
+    found = record_at(known, await instances_of(session, known), by)
+    data: Raw = {"service": known.key}
+    if found.failover is not None:
+        data |= {"took": took(found.failover), **found.failover.wire()}
+    if found.grant is not None:
+        data |= {"slot": found.slot, "grant": found.grant.wire()}
+    session.show(data, lambda: print_record(session, known, found))
     return WELL
+
+
+async def _why_not_there(session: Session, service: str, instance: str, host: str) -> int:
+    """What would have to be otherwise for a host to be chosen."""
+    await session.need(EVERYTHING, VIEW)
+    known, round_, decision = await decided(session, service)
+    if host not in round_.world.hosts:
+        raise Stop(f"there is no host {host}", NO_SUCH_THING)
+    told = {slot.name: _against(round_, slot, host) for slot in slots_of(decision, instance)}
+    refused = (
+        f"the manifest is refused: {decision.acceptance.message}" if isinstance(decision.acceptance, Refused) else ""
+    )
+    data = {"service": known.key, "host": host, "refused": refused, "instances": told}
+    session.show(data, lambda: _print_against(session, host, refused, told))
+    return WELL
+
+
+def _against(round_: Round, slot: Slot, host: str) -> Raw:
+    """Of one instance: in a sentence, and every rule that is against the host."""
+    holder, rank = slot.instance.holder if slot.instance else "", ""
+    if host == holder:
+        return {"summary": f"{host} holds it", "against": []}
+    found = counterfactual(round_, slot, host)
+    against = [{"rule": one.rule, "why": one.why} for one in found.against]
+    if found.before:
+        by = f"by {found.by.judge}" if found.by and found.its else "as good, and first by name"
+        whys = [
+            f"{who} {score.why}" for who, score in ((found.before, found.by), (host, found.its)) if score and score.why
+        ]
+        rank = f"{found.before} comes before it, {', '.join([by, *whys])}"
+    stays = (
+        f"it stays on {holder} while it runs well, unless placement.failback or `backstay move` says otherwise"
+        if holder
+        else ""
+    )
+    first = f"for {host} all of this would have to be otherwise" if against else f"nothing is against {host}"
+    return {"summary": joined(first, rank or f"{host} would be chosen", stays), "against": against}
+
+
+def _print_against(session: Session, host: str, refused: str, told: Mapping[str, Raw]) -> None:
+    for sentence in filter(None, [refused]):
+        session.say(f"{sentence[0].upper()}{sentence[1:]}")
+    for name, one in told.items():
+        session.say(f"{name}: {one['summary']}")
+        if one["against"]:
+            table(
+                session.out, ("RULE", "WHY NOT"), [(each["rule"], f"{host} {each['why']}") for each in one["against"]]
+            )
 
 
 def _lines(slot: Slot, answer: Placed | NoHost) -> tuple[list[Line], str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from backstay_api.objects.models import HAService
+from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.failovers import FailoverRecord
+from backstay_api.objects.models.instance import GrantRecord, VerdictOnHosts
 from backstay_operator.planner.words import elapsed_s
 
 from .session import NO_SUCH_THING, Session, Stop
@@ -30,15 +32,45 @@ def took(record: FailoverRecord) -> str:
     return duration(record.steps[0].at, answered.at) if answered else "-"
 
 
-def record_at(service: HAService, at: str) -> FailoverRecord:
+@dataclass(frozen=True)
+class Happened:
+    """What had happened last by some time: a failover or move, a grant, or both."""
+
+    failover: FailoverRecord | None
+    slot: str
+    """Name of the HAInstance that was granted."""
+    grant: GrantRecord | None
+
+
+def record_at(service: HAService, instances: Sequence[HAInstance], at: str) -> Happened:
     """What had happened last by then; `at` empty: by now. Stop where nothing is recorded."""
     told = [one for one in service.status.failovers if one.steps]
-    found = next((one for one in told if not at or (elapsed_s(one.steps[0].at, at) or 0.0) >= 0), None)
-    if found is not None:
-        return found
-    oldest = f"; the oldest record begins at {told[-1].steps[0].at}" if told else ""
-    when = f" at or before {at}" if at else ""
-    raise Stop(f"nothing is recorded of a failover of {service.key}{when}{oldest}", NO_SUCH_THING)
+    failover = next((one for one in told if _is_by(one.steps[0].at, at)), None)
+    granted = list(_grants(instances))
+    by_then = [one for one in granted if _is_by(one[1].at, at)]
+    slot, grant = max(by_then, key=lambda one: (one[1].at, one[1].epoch, one[0]), default=("", None))
+    if failover is None and grant is None:
+        ends = [one.steps[0].at for one in told] + [one.at for _, one in granted]
+        oldest = f"; the oldest record begins at {min(ends)}" if ends else ""
+        when = f" at or before {at}" if at else ""
+        raise Stop(f"nothing is recorded of a failover of {service.key}{when}{oldest}", NO_SUCH_THING)
+    if failover is None or (grant is not None and _is_later(grant, failover)):
+        return Happened(None, slot, grant)
+    its = next((one for name, one in granted if (name, one.epoch) == (failover.slot, failover.epoch + 1)), None)
+    return Happened(failover, failover.slot, its)
+
+
+def _grants(instances: Sequence[HAInstance]) -> Iterator[tuple[str, GrantRecord]]:
+    return ((instance.metadata.name, one) for instance in instances for one in instance.spec.grants or ())
+
+
+def _is_by(when: str, at: str) -> bool:
+    return not at or (elapsed_s(when, at) or 0.0) >= 0
+
+
+def _is_later(grant: GrantRecord, failover: FailoverRecord) -> bool:
+    """Than all of a failover that has come to its end: it is no part of that."""
+    return failover.is_over and (elapsed_s(failover.steps[-1].at, grant.at) or 0.0) > 0
 
 
 def time_of(text: str, now: str) -> str:
@@ -64,17 +96,37 @@ def _on_that_day(day: datetime, clock: re.Match[str]) -> datetime:
     return day.replace(hour=hour, minute=minute, second=second, microsecond=0)
 
 
-def print_record(session: Session, service: HAService, record: FailoverRecord) -> None:
+def print_record(session: Session, service: HAService, happened: Happened) -> None:
     """One record: a sentence, its timeline with durations, and what was said of each host."""
+    record, grant = happened.failover, happened.grant
+    if record is None:
+        assert grant is not None, f"{service.key}: neither a failover nor a grant to tell of"
+        session.say(
+            f"{service.key} ({happened.slot}): granted to {grant.host} at {grant.at}, epoch {grant.epoch}: {grant.why}"
+        )
+        _print_verdicts(session, grant)
+        return
     goes = f"to {record.to}" if record.to else "and is nowhere yet"
     slot = f" ({record.slot})" if len(service.status.instances) > 1 else ""
     session.say(f"{service.key}{slot}: from {record.from_} {goes}: {record.cause}")
     session.out.print()
     table(session.out, ("STEP", "AT", "TOOK", "IN ALL", "WHY"), _timeline(record))
-    if record.verdicts:
+    if grant is not None and grant.verdicts:
+        _print_verdicts(session, grant)
+    elif record.verdicts:
         session.out.print()
         rows = [(one.host, one.verdict, one.rule or "-", one.why) for one in record.verdicts]
         table(session.out, ("HOST", "VERDICT", "RULE", "WHY"), rows)
+
+
+def _print_verdicts(session: Session, grant: GrantRecord) -> None:
+    rows = [(_hosts(one), one.verdict, one.rule or "-", one.why) for one in grant.verdicts]
+    session.out.print()
+    table(session.out, ("HOST", "VERDICT", "RULE", "WHY"), rows)
+
+
+def _hosts(said: VerdictOnHosts) -> str:
+    return ", ".join([*said.hosts, *([f"{said.more} more"] if said.more else [])])
 
 
 def _timeline(record: FailoverRecord) -> Sequence[tuple[str, ...]]:

@@ -24,6 +24,9 @@ _CONFIRMING: Final = [
     Right(CONFIRM_VERB, FENCE_REQUESTS.group, FENCE_REQUESTS.plural),
 ]
 
+_TRIES: Final = 5
+"""A busy fencer writes a request a few times a second."""
+
 
 async def fence(
     session: Session,
@@ -65,13 +68,29 @@ def _waits(request: FenceRequest) -> bool:
 
 
 async def _confirm(session: Session, request: FenceRequest, by: str, reason: str) -> None:
-    """Only for exactly the request that was shown: its version makes this a compare-and-swap."""
+    """Only for what was shown: each try is a compare-and-swap of a version that says the same as that did."""
     said = {"by": by, "at": session.tools.wall(), "reason": reason}
-    body = {"metadata": {"resourceVersion": request.metadata.resource_version}, "spec": {"confirm": said}}
-    try:
-        await session.api.patch(FENCE_REQUESTS, request.metadata.name, body)
-    except Conflict:
-        raise Stop(f"{request.key} has changed meanwhile: look again, and then confirm", NOT_NOW) from None
+    seen = request
+    for _ in range(_TRIES):
+        body = {"metadata": {"resourceVersion": seen.metadata.resource_version}, "spec": {"confirm": said}}
+        try:
+            await session.api.patch(FENCE_REQUESTS, request.metadata.name, body)
+            return
+        except Conflict:
+            # The fencer tells of each read.
+            found = await session.api.get(FENCE_REQUESTS, request.metadata.name)
+        if not isinstance(found, FenceRequest) or _substance(found) != _substance(request):
+            break
+        seen = found
+    raise Stop(f"{request.key} has changed meanwhile: look again, and then confirm", NOT_NOW)
+
+
+def _substance(request: FenceRequest) -> tuple[object, ...]:
+    """What makes it another question whether the machine is off: another wish or session, a proof, or that it is, or was switched, on."""
+    status = request.status
+    reads_on = {(read.level, read.device) for read in status.reads if read.power == "On"}
+    ons = [(one.level, one.device, one.at) for one in status.attempts if one.action == "on"]
+    return request.uid, request.spec, status.evidence, status.power == "On", status.powered_on, reads_on, ons
 
 
 def _question(world: World, host: str, waiting: list[FenceRequest]) -> str:

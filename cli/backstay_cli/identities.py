@@ -9,17 +9,18 @@ from urllib.parse import urlsplit
 
 import typer
 
-from backstay_api.client.errors import Forbidden, NotFound
+from backstay_api.client.errors import ApiError, Forbidden, NotFound
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects import durations
-from backstay_api.objects.join_tokens import CLAIMED_BY, LONGEST_S, JoinToken
-from backstay_api.objects.kinds import SECRETS, Raw, token_requests, unread
+from backstay_api.objects.join_tokens import CLAIMED_BY, ENDS, LONGEST_S, JoinToken
+from backstay_api.objects.kinds import NAMESPACES, SECRETS, Raw, token_requests, unread
 from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
-from backstay_api.objects.rbac import JOIN_TYPE, agent_account, join_secret
+from backstay_api.objects.rbac import CLUSTER_NAMESPACE, JOIN_TYPE, agent_account, join_secret, next_identity
+from backstay_operator.planner.words import elapsed_s
 
-from .enrol import identity_of, repair, rights_to_repair
-from .maintenance import ROLE, held_on
+from .enrol import ENROLS, identity_of, repair, rights_to_repair
+from .maintenance import held_on
 from .names import HostName
 from .rights import Right, rights_to
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
@@ -47,12 +48,14 @@ async def join_token(
     life_s = _life_s(ttl)
     known = session.tools.endpoint(session.options)
     servers = _servers(known, server or [])
-    await session.need([*await rights_to_repair(session, host), *_rights(host)], ROLE)
+    await session.need([*await rights_to_repair(session, host), *_rights(host)], ENROLS)
     await host_named(session.api, host)
+    cluster = str((await session.api.get(NAMESPACES, CLUSTER_NAMESPACE))["metadata"]["uid"])
     for wanted in identity_of(host):
         await repair(session.api, wanted)
     token = await _new_token(session, host, life_s)
-    line = JoinToken(host, servers, _ca(known), token, known.server_name).line()
+    await _clear_ended(session)
+    line = JoinToken(host, servers, _ca(known), token, known.server_name, cluster).line()
     session.show({"host": host, "line": line}, lambda: None)
     if not session.options.output:
         session.out.file.write(line + "\n")
@@ -70,7 +73,10 @@ async def _new_token(session: Session, host: str, life_s: int) -> str:
     with suppress(NotFound):
         await session.api.delete(SECRETS, name, NAMESPACE)
     marks = {"app.kubernetes.io/managed-by": "backstay"}
-    secret: Raw = {"metadata": {"name": name, "namespace": NAMESPACE, "labels": marks}, "type": JOIN_TYPE}
+    now = await session.tools.server_time(session.api) or session.tools.wall()
+    ends = {ENDS: durations.later(now, life_s)}
+    meta = {"name": name, "namespace": NAMESPACE, "labels": marks, "annotations": ends}
+    secret: Raw = {"metadata": meta, "type": JOIN_TYPE}
     await session.api.create(SECRETS, secret, NAMESPACE)
     bound = {"kind": "Secret", "apiVersion": "v1", "name": name}
     wanted = {"spec": {"expirationSeconds": life_s, "boundObjectRef": bound}}
@@ -78,10 +84,28 @@ async def _new_token(session: Session, host: str, life_s: int) -> str:
     return str(answer["status"]["token"])
 
 
+async def _clear_ended(session: Session) -> None:
+    """What join tokens that nobody used have left: nothing else would ever take their Secrets away. No fault if it cannot be done now."""
+    with suppress(ApiError):
+        now = await session.tools.server_time(session.api)
+        for secret in (await session.api.list(SECRETS, NAMESPACE)).items:
+            if secret.get("type") == JOIN_TYPE and _has_ended(secret["metadata"], now):
+                name, uid = secret["metadata"]["name"], secret["metadata"]["uid"]
+                await session.api.delete(SECRETS, name, NAMESPACE, uid=uid)
+                session.err.print(f"{name}: its join token has ended unused; deleted", markup=False)
+
+
+def _has_ended(meta: Raw, now: str) -> bool:
+    """One that does not say when it ends is of an earlier release: it goes with its host's next one."""
+    ends = str((meta.get("annotations") or {}).get(ENDS, ""))
+    return (elapsed_s(ends, now) or 0.0) > 0
+
+
 def _rights(host: str) -> list[Right]:
     secrets = [*rights_to("create", SECRETS, NAMESPACE), *rights_to("delete", SECRETS, NAMESPACE, join_secret(host))]
     tokens = Right("create", "", "serviceaccounts", NAMESPACE, agent_account(host), "token")
-    return [*rights_to("get", HOSTS, name=host), *secrets, tokens]
+    cluster = rights_to("get", NAMESPACES, name=CLUSTER_NAMESPACE)
+    return [*rights_to("get", HOSTS, name=host), *cluster, *secrets, tokens]
 
 
 def _life_s(ttl: str) -> int:
@@ -157,9 +181,9 @@ async def revoke(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
 ) -> int:
     """End every token of a host within ten seconds, a stolen one too. A host that holds services is powered off then."""
-    secrets = [agent_account(host), join_secret(host)]
+    secrets = [agent_account(host), join_secret(host), next_identity(host)]
     deleting = [right for name in secrets for right in rights_to("delete", SECRETS, NAMESPACE, name)]
-    await session.need([*rights_to("get", HOSTS, name=host), *rights_to("list", HA_INSTANCES), *deleting], ROLE)
+    await session.need([*rights_to("get", HOSTS, name=host), *rights_to("list", HA_INSTANCES), *deleting], ENROLS)
     await host_named(session.api, host)
     held = [one.key for one in await held_on(session.api, host)]
     if held and not yes:

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from . import enrol, identities, playground
+from . import enrol, identities, playground, policy, rotate
 from .check import check
 from .clear import clear
 from .command import add, add_shared
 from .completion import completion
+from .copies import copies
 from .diff import diff
 from .discover import discover
 from .explain import explain
@@ -21,6 +22,7 @@ from .fence import fence
 from .maintenance import cordon, drain, handsoff, uncordon, undrain
 from .move import move
 from .plan import plan
+from .rebalance import rebalance
 from .report import report
 from .session import EXIT_CODES
 from .status import status
@@ -39,11 +41,13 @@ def build() -> typer.Typer:
     add_shared(app)
     add(app, "status", status, lists=True)
     add(app, "explain", explain)
+    add(app, "copies", copies)
     add(app, "check", check)
     add(app, "diff", diff)
     add(app, "discover", discover)
     add(app, "plan", plan)
     add(app, "move", move, writes=True)
+    add(app, "rebalance", rebalance, writes=True)
     add(app, "clear", clear, writes=True)
     for name, verb in (("drain", drain), ("undrain", undrain), ("cordon", cordon), ("uncordon", uncordon)):
         add(app, name, verb, writes=True)
@@ -59,9 +63,15 @@ def build() -> typer.Typer:
     add(host, "add", enrol.add, writes=True)
     add(host, "join-token", identities.join_token)
     add(host, "list", identities.list_hosts)
+    add(host, "rotate", rotate.rotate)
     add(host, "revoke", identities.revoke, writes=True)
     add(host, "remove", enrol.remove, writes=True)
     app.add_typer(host, name="host")
+    policies = typer.Typer(
+        help="What services may bring, by ServiceClasses.", no_args_is_help=True, rich_markup_mode=None
+    )
+    add(policies, "test", policy.test)
+    app.add_typer(policies, name="policy")
     for name, run in (("lab", playground.lab), ("demo", playground.demo)):
         app.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_passing_on(run))
     return app

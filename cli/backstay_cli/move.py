@@ -54,27 +54,29 @@ async def move(
         session.say(f"{_said(known, slot)} is on {target} already.")
         return WELL
     _check(round_, slot, known, target)
-    wish: Raw = {
-        "host": target,
-        "generation": known.metadata.generation,
-        "expires": later(session.tools.wall(), LASTS_S),
-    }
-    if known.spec.mode != "Single":
-        wish["instance"] = slot.name
-    meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
-    await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
-    session.say(f"{_said(known, slot)} is to move to {target}, as soon as that is ready.")
+    wish = await write_wish(session, known, slot.name, target)
     if wait and not session.is_dry:
-        await _wait(session, known, slot.name, target, limit_s)
+        await wait_for(session, known, slot.name, target, limit_s)
     session.show({"service": known.key, "move": wish}, lambda: None)
     return WELL
+
+
+async def write_wish(session: Session, service: HAService, slot: str, target: str) -> Raw:
+    """Ask the operator to move one instance, by its name, to a host."""
+    is_single = service.spec.mode == "Single"
+    wish: Raw = {"host": target, "generation": service.metadata.generation}
+    wish |= {"expires": later(session.tools.wall(), LASTS_S), **({} if is_single else {"instance": slot})}
+    meta = {"annotations": {MOVE_ANNOTATION: json.dumps(wish)}}
+    await session.api.patch(HA_SERVICES, service.metadata.name, {"metadata": meta}, service.metadata.namespace or "")
+    session.say(f"{service.key if is_single else slot} is to move to {target}, as soon as that is ready.")
+    return wish
 
 
 def _said(service: HAService, slot: Slot) -> str:
     return service.key if service.spec.mode == "Single" else slot.name
 
 
-async def _wait(session: Session, service: HAService, slot: str, target: str, limit_s: float) -> None:
+async def wait_for(session: Session, service: HAService, slot: str, target: str, limit_s: float) -> None:
     """Until it runs there. Stop where the operator has taken the wish away and it does not, or where it lasts too long."""
     said = ""
     try:

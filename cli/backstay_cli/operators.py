@@ -12,7 +12,7 @@ from typing import Final
 from backstay_api.client.errors import Forbidden, NotFound
 from backstay_api.objects.kinds import LEASES, Raw
 from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
-from backstay_operator.control.leader import RENEW_S
+from backstay_api.process.leader import RENEW_S
 from backstay_operator.planner.words import elapsed_s
 
 from .session import Session

@@ -1,4 +1,4 @@
-"""`backstay plan -f FILE…`: what would start, stop and move, and why, if these manifests were applied or hosts lost. Writes nothing."""
+"""`backstay plan -f FILE…`: what would start, stop, move or restart, and why, if manifests were applied or hosts lost. Writes nothing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, 
 from backstay_operator.planner import whatif
 from backstay_operator.planner.judge.placement import Verdict
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.offline import apply, as_if_running
+from backstay_operator.planner.offline import drain as drain_host
 from backstay_operator.planner.whatif import Change, Supposed
 
 from .session import FAILED, NO_SUCH_THING, WELL, Session, Stop
@@ -54,17 +56,18 @@ async def plan(
     lose: Annotated[str, typer.Option(help="Hosts that are lost, and proven to be: n1,n2.")] = "",
     drain: Annotated[str, typer.Option(help="Hosts that are drained: n1,n2.")] = "",
 ) -> int:
-    """Say what would start, stop and move, and why; nothing is written. Exit code 0: nothing would change; 2: something would; 1: an error."""
+    """Say what would start, stop, move and restart, and why, and write nothing. Exit code 0: no change; 2: some; 1: an error."""
     asked = _Asked([one for file in filename or () for one in _read(file)], _names(lose), _names(drain))
     world = _stored(offline) if offline else await _live(session)
+    world.wall = session.tools.wall()
     for name in (*asked.lost, *asked.drained):
         if name not in world.hosts:
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
     before = whatif.holders(world)
     for one in asked.manifests:
-        whatif.apply(world, _at_home(session, one, offline))
+        apply(world, _at_home(session, one, offline))
     for name in asked.drained:
-        whatif.drain(world, name)
+        drain_host(world, name)
     found = whatif.outcome(world, before, asked.lost)
     session.show(_told(found), lambda: _print(session, found))
     return CHANGES if found.changes else WELL
@@ -87,7 +90,7 @@ def _stored(folder: str) -> World:
         raise Stop(f"{folder} is no folder", FAILED)
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix in _SUFFIXES and path.is_file())
     found = [one for path in files for one in _read(str(path))]
-    return whatif.as_if_running(
+    return as_if_running(
         [one for one in found if isinstance(one, Host)],
         [one for one in found if isinstance(one, HAService)],
         [one for one in found if isinstance(one, HAInstance)],
@@ -151,7 +154,7 @@ def _instance(key: str, found: Supposed) -> dict[str, object]:
         "service": slot.instance.spec.service.name,
         "slot": slot_of(slot.instance.spec.service.name, slot.name),
         "host": slot.instance.holder,
-        "role": "Started",
+        "role": "Promoted" if slot.instance.is_promoted else "Started",
         "why": found.whys.get(key) or "it stays where it runs",
         "namespace": key.rpartition("/")[0],
     }

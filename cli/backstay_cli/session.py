@@ -43,7 +43,7 @@ NOT_WELL: Final = 5
 
 EXIT_CODES: Final = """Exit codes: 0 done; 1 the API server refused or cannot be reached; 2 wrong usage;
 3 there is no such service or host; 4 not possible now, and nothing was changed; 5 something is not well
-(status, uninstall --check) or open (discover)."""
+(status, copies, uninstall --check) or open (discover)."""
 
 SELF_SUBJECT_REVIEWS: Final = raw(
     "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False

@@ -14,6 +14,7 @@ from backstay_api.objects.object_kinds import HA_SERVICES, HOST_LEASES, HOSTS
 from .failovers import print_all
 from .operators import NEVER, operator_trouble
 from .session import FAILED, NO_SUCH_THING, NOT_WELL, WELL, Session, Stop
+from .survivability import show_survivability
 from .tables import age, table
 from .view import VIEW, View, look, place_of
 
@@ -31,8 +32,16 @@ async def status(
         typer.Argument(help="Only this HAService (NAME or NAMESPACE/NAME), and its failovers.", metavar="[SERVICE]"),
     ] = "",
     check: Annotated[bool, typer.Option(help="Exit with 5 where something is not well.")] = False,
+    survivability: Annotated[
+        bool, typer.Option(help="Of each host: would everything go on if it were lost, and who would be left over?")
+    ] = False,
+    by: Annotated[
+        str, typer.Option(help="With --survivability: a label key, such as a rack's; its hosts are lost together.")
+    ] = "",
 ) -> int:
     """Show services, hosts, and what is not well and why. Exit code 5 also where no operator has lived for 3 minutes."""
+    if survivability or by:
+        return await show_survivability(session, by, check=check)
     namespace, name = place_of(session, service) if service else (session.namespace, "")
     view = await look(session, namespace, partly=True)
     services = _services(view, namespace, name)
@@ -87,31 +96,42 @@ def _print(
     hosts: Sequence[Host],
     troubles: Sequence[tuple[str, str, str]],
 ) -> None:
-    out, now, is_wide = session.out, view.world.wall, session.options.output == "wide"
+    _print_services(session, view, services)
+    session.out.print()
+    _print_hosts(session, view, hosts)
+    if troubles:
+        session.out.print()
+        table(session.out, ("NOT WELL", "CONDITION", "WHY"), troubles)
+
+
+def _print_services(session: Session, view: View, services: Sequence[HAService]) -> None:
+    is_wide = session.options.output == "wide"
     if services:
-        table(
-            out,
-            ("SERVICE", "READY", "COPIES", "HOST", "STATE", "SINCE", "STANDBYS", *(_SERVICE_WIDE if is_wide else ())),
-            [(*_service_row(one, now), *(_more_of_service(one) if is_wide else ())) for one in services],
-        )
+        # Where nothing is ever promoted, nobody has to read that.
+        promoted = ("PROMOTED",) if any(one.spec.mode == "Promotable" for one in services) else ()
+        head = ("SERVICE", "READY", "COPIES", "HOST", *promoted, "STATE", "SINCE", "STANDBYS")
+        rows = [_service_row(one, view.world.wall, promoted=bool(promoted)) for one in services]
+        more = [_more_of_service(one) if is_wide else () for one in services]
+        wide = (*head, *(_SERVICE_WIDE if is_wide else ()))
+        table(session.out, wide, [(*row, *rest) for row, rest in zip(rows, more, strict=True)])
     elif HA_SERVICES not in view.unseen:
         where = f" in namespace {session.namespace}" if session.namespace else ""
         session.say(f"There are no services{where}.")
-    out.print()
+
+
+def _print_hosts(session: Session, view: View, hosts: Sequence[Host]) -> None:
+    is_wide = session.options.output == "wide"
     if hosts:
         table(
-            out,
+            session.out,
             ("HOST", "READY", "FENCING", "SERVICES", "MAINTENANCE", "LIVENESS", *(_HOST_WIDE if is_wide else ())),
             [(*_host_row(one), *(_more_of_host(view, one) if is_wide else ())) for one in hosts],
         )
     elif HOSTS not in view.unseen and not view.world.hosts:
         session.say("There are no hosts: add one with `backstay host add NAME`.")
-    if troubles:
-        out.print()
-        table(out, ("NOT WELL", "CONDITION", "WHY"), troubles)
 
 
-def _service_row(service: HAService, now: str) -> tuple[str, ...]:
+def _service_row(service: HAService, now: str, *, promoted: bool) -> tuple[str, ...]:
     status = service.status
     ready = sum(standby.ready for standby in status.standbys)
     return (
@@ -119,6 +139,7 @@ def _service_row(service: HAService, now: str) -> tuple[str, ...]:
         _status_of(status.conditions, "Ready"),
         status.copies or "-",
         status.host or "-",
+        *((status.promoted or "-",) if promoted else ()),
         status.state or "-",
         age(status.since, now),
         f"{ready}/{len(status.standbys)} ready",

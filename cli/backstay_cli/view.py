@@ -15,7 +15,7 @@ from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import Forbidden
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.object_kinds import (
     ALL_KINDS,
     HA_INSTANCES,
@@ -126,6 +126,13 @@ async def service_named(session: Session, text: str) -> HAService:
     """A service as people name it: `web`, or `shop/web`."""
     namespace, name = place_of(session, text)
     return readable(await session.api.get(HA_SERVICES, name, namespace))
+
+
+async def instances_of(session: Session, service: HAService) -> list[HAInstance]:
+    """The HAInstances of a service, as far as they may be read."""
+    found = await _listed(session.api, HA_INSTANCES, service.metadata.namespace or "")
+    there = found.items if isinstance(found, Listing) else ()
+    return [one for one in there if isinstance(one, HAInstance) and one.spec.service.uid == service.uid]
 
 
 async def host_named(api: Api, name: str) -> Host:

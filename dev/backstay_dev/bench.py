@@ -8,7 +8,7 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from rich.table import Table
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError
 from backstay_dev.show import bench_cases as cases
 from backstay_dev.show import bench_many as many
+from backstay_dev.show import bench_plan as planning
 from backstay_dev.show.bench_cases import Bench, Sample
 
 RUNS: Final = 10
@@ -54,6 +55,8 @@ FIGURES: Final[Sequence[Figure]] = (
 )
 MANY: Final = "many services on a host"
 """How `--only` calls all of `show/bench_many.py`."""
+PLANNING: Final = "planner"
+"""And all of `show/bench_plan.py`, which needs no lab."""
 COLD: Final = Figure("all of ours started at once: service answers", "s", 3.0, lambda b: Sample(0.0), "24.4 / 5.5")
 
 
@@ -63,7 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, highlight=False)
     chosen = [figure for figure in FIGURES if options.only in figure.name]
     try:
-        figures = [*_with_one_lab(chosen, options.runs, console), *_cold(options, console), *_many(options, console)]
+        figures = [
+            *_with_one_lab(chosen, options.runs, console),
+            *_cold(options, console),
+            *_many(options, console),
+            *_planning(options, console),
+        ]
     except LabError as error:
         console.print(f"bench: {error}")
         return EXIT_CANNOT
@@ -90,14 +98,19 @@ def _cold(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]
 
 
 def _many(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
-    if options.only not in MANY:
-        return []
+    return _found(many.figures, console) if options.only in MANY else []
 
+
+def _planning(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    return _found(planning.figures, console) if options.only in PLANNING else []
+
+
+def _found(figures: Callable[[Callable[[str], None]], Iterable[many.Found]], console: Console) -> list[dict[str, Any]]:
     def told(text: str) -> None:
         console.print(f"  {text}", style="dim")
 
     measured = []
-    for found in many.figures(told):
+    for found in figures(told):
         figure = Figure(found.name, found.unit, found.aim, lambda b: Sample(0.0))
         measured.append(_summary(figure, [Sample(value) for value in found.values]))
         told(f"{found.name}: {measured[-1]['median']:g} {found.unit}")
@@ -165,7 +178,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of each case (default {RUNS})")
     parser.add_argument(
-        "--only", default="", help=f"only figures whose name contains this (those of `{MANY}` by that name)"
+        "--only",
+        default="",
+        help=f"only figures whose name contains this (those of `{MANY}` and `{PLANNING}` by that name)",
     )
     return parser
 

@@ -17,32 +17,32 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_api.objects.names import instance_name
+from backstay_api.objects.names import instance_name, promoted_name
+from backstay_cli.session import NOT_WELL
 from backstay_dev.lab.disks import loop_device
 from backstay_dev.lab.lab import Lab
-from backstay_dev.lab.poller import Poller
 from backstay_dev.lab.prerequisites import LAYER
-from backstay_dev.lab.product import Product
-from backstay_dev.lab.services import install_web
-from backstay_dev.lab.shell import PYTHONPATH, REPOSITORY, LabError, call
-from backstay_dev.show.database import Commit, SharedDatabase
+from backstay_dev.lab.services import WEB_CONFIG, configure_web, install_web
+from backstay_dev.lab.shell import REPOSITORY, LabError
+from backstay_dev.show.committing import Commit, Written
+from backstay_dev.show.database import SharedDatabase
+from backstay_dev.show.pair import Pair
 from backstay_dev.show.promises import Ledger
+from backstay_dev.show.scene import ADDRESS, Scene
 
-ADDRESS: Final = "192.0.2.100"
 MANIFEST: Final = REPOSITORY / "examples" / "web.yaml"
+WITH_CONFIG: Final = REPOSITORY / "examples" / "web-config.yaml"
 DATABASE: Final = REPOSITORY / "examples" / "postgresql-shared-disk.yaml"
+PAIR: Final = REPOSITORY / "examples" / "redis-promotable.yaml"
 OUTAGE_S: Final = 20.0
+SEEN_WITHIN_S: Final = 25.0
+"""Hosts look every 10 s, and two of them then find the line within seconds."""
 ROWS: Final = 50
 """So many are committed before the power fails, and after it."""
 
 
-class Demo:
-    """The show: one lab, one product, one client, one ledger."""
-
-    def __init__(self, lab: Lab, ledger: Ledger) -> None:
-        self.lab, self.ledger = lab, ledger
-        self.product = Product(lab)
-        self.client: Poller = lab.poller(f"http://{ADDRESS}/")
+class Demo(Scene):
+    """All steps: one lab, one product, one client, one ledger."""
 
     def run(self) -> None:
         """All steps, in order."""
@@ -50,6 +50,7 @@ class Demo:
         with self.client.polling():
             self.apply()
             self.kill_process()
+            self.edit_config()
             self.lose_power()
             self.return_of_the_first()
             self.drain()
@@ -59,6 +60,9 @@ class Demo:
             database = SharedDatabase(self.lab.hosts, device)
             self.apply_database(database)
             self.lose_power_of_database(database)
+        pair = Pair(self.lab.hosts)
+        self.apply_pair(pair)
+        self.lose_power_of_primary(pair)
 
     # The steps
 
@@ -69,6 +73,7 @@ class Demo:
             self.product.enrol()
             for host in self.lab.hosts.values():
                 install_web(host)
+                configure_web(host)
             self.ledger.say("operator, fencer and agents start, each with exactly the identity the chart gives it")
             begun_s = time.monotonic()
             self.product.start()
@@ -102,6 +107,33 @@ class Demo:
                 f"{gap:.3f} s without an answer",
                 gap <= 0.5 and self._holder() == host,
             )
+
+    def edit_config(self) -> None:
+        with self.ledger.step("its configuration is edited on one host that could take over"):
+            begun_s, holder = time.monotonic(), self._holder()
+            self._kubectl("apply", "-f", str(WITH_CONFIG))
+            other = next(name for name in self.lab.hosts if name != holder)
+            self.ledger.expect(
+                f"{other} has {WEB_CONFIG} as {holder}, and could take over",
+                lambda: self._could_take_over(other),
+                within_s=SEEN_WITHIN_S,
+            )
+            self.ledger.say(f"somebody edits line 3 of {WEB_CONFIG} on {other}")
+            configure_web(self.lab[other], missing_page="gone.html")
+            where = f"{WEB_CONFIG} line 3 (E404) is not as on {holder}"
+            self.ledger.expect(
+                "seen, with file and line; it is not chosen any more",
+                lambda: self._kept_out(other, where),
+                within_s=SEEN_WITHIN_S,
+            )
+            self.ledger.say("backstay copies web")
+            self._backstay("copies", "web", exits=NOT_WELL)
+            configure_web(self.lab[other])
+            self.ledger.expect(
+                "as it was: it could take over again", lambda: self._could_take_over(other), within_s=SEEN_WITHIN_S
+            )
+            gap_s = self.client.longest_gap(begun_s).length_s
+            self.ledger.check("the client notices nothing", f"longest gap {gap_s:.3f} s", gap_s <= 0.3)
 
     def lose_power(self) -> None:
         with self.ledger.step("its host loses power"):
@@ -190,100 +222,59 @@ class Demo:
                 lambda: _told([commit for commit in database.committed() if commit.at_s > lost_s + 0.05]),
                 within_s=40,
             )
-            database.stop_writing()
-            commits = database.committed()
-            lost = {commit.row for commit in commits} - database.rows(self._holder("db"))
-            gap_s = max((after.at_s - before.at_s for before, after in pairwise(commits)), default=0.0)
-            self.ledger.check(
-                "no committed row is lost",
-                f"{len(lost)} of {len(commits)} are; the longest gap between two commits was {gap_s:.2f} s",
-                not lost,
-            )
+            self._nothing_is_lost("no committed row is lost", database, self._holder("db"))
             self.ledger.expect(
                 "opened again only after the BMC had read the first host off, twice",
-                lambda: self._device_evidence("db"),
+                lambda: self._device_evidence(instance_name("db")),
                 within_s=5,
             )
             self._kubectl("delete", "-f", str(DATABASE), "--wait=true", "--timeout=30s")
             left = [name for name, host in self.lab.hosts.items() if host.is_on and database.runs_on(name)]
             self.ledger.check("deleted: stopped and unmounted everywhere", f"left on: {left or 'no host'}", not left)
 
-    # Looking
+    def _nothing_is_lost(self, promise: str, written: Written, host: str) -> None:
+        written.stop_writing()
+        commits = written.committed()
+        lost = {commit.row for commit in commits} - written.rows(host)
+        gap_s = max((after.at_s - before.at_s for before, after in pairwise(commits)), default=0.0)
+        said = f"{len(lost)} of {len(commits)} are; the longest gap between two commits was {gap_s:.2f} s"
+        self.ledger.check(promise, said, not lost)
 
-    def _all_fenceable(self) -> bool:
-        return self.ledger.expect(
-            "and its BMC names the same machine as its agent does",
-            lambda: (
-                "all"
-                if all(self.product.condition("hosts", n, "FencingReady") == "True" for n in self.lab.hosts)
-                else None
-            ),
-            within_s=20,
-        )
+    def apply_pair(self, pair: Pair) -> None:
+        with self.ledger.step("a Redis of two copies, one of which is promoted and has the address"):
+            self._return_all()
+            pair.set_up()
+            self._kubectl("apply", "-f", str(PAIR))
+            self.ledger.expect("kubectl says which copy is promoted", self._promoted_on, within_s=20)
+            (primary,) = pair.promoted()
+            client = next(name for name in self.lab.hosts if name not in self._holder("cart"))
+            pair.begin_writing(client)
+            self.ledger.say(f"a client on {client} counts a write when both copies have it; {primary} is the primary")
+            self.ledger.expect(f"{ROWS} writes are on both copies", lambda: _told(pair.committed()), within_s=20)
+            self._show("get", "hasvc", "-o", "wide")
 
-    def _holder(self, service: str = "web") -> str:
-        return str(self.product.get("haservices", service, "default").get("status", {}).get("host", ""))
-
-    def _running_on(self, service: str = "web", other_than: str = "") -> str | None:
-        host = self._holder(service)
-        ready = self.product.condition("haservices", service, "Ready", "default") == "True"
-        return f"Running on {host}" if ready and host and host != other_than else None
-
-    def _host_is_ready(self, host: str) -> str | None:
-        return "Ready" if self.product.condition("hosts", host, "Ready") == "True" else None
-
-    def _device_evidence(self, service: str = "web") -> str | None:
-        closed = self.product.get("hainstances", instance_name(service), "default")["spec"].get("closed", {})
-        return f"{closed['evidence']}: {closed['why']}" if closed.get("evidence") == "Device" else None
-
-    def _gap_after(self, since_s: float, *, by: str) -> float:
-        self.client.first_answer_after(since_s + 0.3, timeout_s=10, by=by)
-        return self.client.longest_gap(since_s - 0.05).length_s
-
-    def _check_runs_once(self) -> None:
-        active = [
-            name
-            for name, host in self.lab.hosts.items()
-            if host.run("systemctl", "is-active", "web.service", check=False).strip() == "active"
-        ]
-        self.ledger.check("nothing runs twice", f"active on {', '.join(active)}", len(active) == 1)
-
-    def _is_active(self, name: str) -> bool:
-        return self.lab[name].run("systemctl", "is-active", "web.service", check=False).strip() == "active"
-
-    def _runs_on(self, name: str) -> bool:
-        return self._is_active(name) or ADDRESS in self.lab[name].run("ip", "-o", "address")
-
-    def _given_back(self) -> str | None:
-        look = ("sh", "-c", "ls /etc/systemd/system/web.service.d 2>/dev/null || true")
-        return None if any(host.run(*look).strip() for host in self.lab.hosts.values()) else "no drop-in is left"
-
-    # Doing
-
-    def _wait(self, for_s: float) -> None:
-        self.ledger.say(f"waiting {for_s:.0f} s; the client goes on asking")
-        time.sleep(for_s)
-
-    def _kubectl(self, *arguments: str) -> str:
-        self.ledger.say("kubectl " + " ".join(a.replace(str(REPOSITORY) + "/", "") for a in arguments))
-        return self.lab.plane.kubectl(*arguments)
-
-    def _show(self, *arguments: str) -> None:
-        for line in self._kubectl(*arguments, "-A").splitlines():
-            self.ledger.say("    " + line)
-
-    def _backstay(self, *arguments: str) -> None:
-        """The CLI as a user runs it, but from this checkout."""
-        command = [
-            sys.executable,
-            "-m",
-            "backstay_cli.main",
-            "--kubeconfig",
-            str(self.lab.plane.admin_kubeconfig),
-            *arguments,
-        ]
-        for line in call("env", f"PYTHONPATH={PYTHONPATH}", *command, timeout_s=60).splitlines():
-            self.ledger.say("    " + line)
+    def lose_power_of_primary(self, pair: Pair) -> None:
+        with self.ledger.step("the promoted copy's host loses power while it is written to"):
+            (primary,), lost_s = pair.promoted(), time.time()
+            self.lab[primary].power_off()
+            self.ledger.expect(
+                "the other copy is promoted, a third host has a new one",
+                lambda: self._promoted_on(other_than=primary),
+                within_s=30,
+            )
+            self.ledger.expect(
+                "writes are on two copies again",
+                lambda: _told([commit for commit in pair.committed() if commit.at_s > lost_s + 0.05]),
+                within_s=30,
+            )
+            (primary,) = pair.promoted()
+            self._nothing_is_lost("no write that both copies had is lost", pair, primary)
+            self.ledger.expect(
+                "promoted only after the BMC had read the first host off, twice",
+                lambda: self._device_evidence(promoted_name("cart")),
+                within_s=5,
+            )
+            self._kubectl("delete", "-f", str(PAIR), "--wait=true", "--timeout=30s")
 
 
 def main(argv: list[str] | None = None) -> int:

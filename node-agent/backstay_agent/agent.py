@@ -17,20 +17,24 @@ from typing import Final
 from backstay_api.client.api import Api
 from backstay_api.objects.plain import AgentSession, Facts, HostAssignmentStatus, HostChecks, HostProblem, StandbyReport
 from backstay_api.objects.promise import PROFILES, Contract
+from backstay_api.objects.texts import clip
 from backstay_api.process.waiting import clock_s
 
 from .cluster.heartbeat import Heartbeat
 from .cluster.link import Link, Listeners
+from .core.checkpoint import Record
 from .core.leaving import GoingDown, why_not_stop
 from .core.orders import Orders
 from .core.reports import foreign_since
-from .core.sanity import held_back
+from .core.sanity import held_back, policy_problems
 from .core.sessions import JournalState, Start, at_start
 from .detection import Detection
 from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
+from .standby.prerequisites import Verifier
 from .standby.standbys import held_units
+from .standby.teller import Teller
 from .store.disk import Disk, DiskTrouble
 from .store.journal import Found, Journal
 
@@ -81,6 +85,7 @@ class Agent:
         self._rng = rng
         self._settings = settings
         self._facts = settings.facts
+        self._policy_told = ""
         self._problems: tuple[HostProblem, ...] | None = None
         """With this host itself. None: nobody has looked."""
         self._foreign_since: Mapping[str, str] = {}
@@ -96,7 +101,12 @@ class Agent:
         )
         self._leaving: GoingDown | None = None
         tools = Tools(
-            journal=self.journal, system=system, tell=self._changed, wall=settings.wall, leaving=self._how_it_leaves
+            journal=self.journal,
+            system=system,
+            tell=self._changed,
+            wall=settings.wall,
+            leaving=self._how_it_leaves,
+            drifted=self._drifted,
         )
         self.supervisor = Supervisor(tools)
         self.link = Link(
@@ -109,19 +119,26 @@ class Agent:
             body=self._status,
         )
         self._standbys = system.standbys(self.link.mark_dirty)
+        self._verifier = Verifier(system.look, self.link.mark_dirty, system.policy.refusal)
+        self._teller = Teller(system.parts, self.link.mark_dirty, system.policy.refusal, rng)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
         self._has_orders = False
         """The operator's orders have been received since this agent started."""
+        self._were_received = asyncio.Event()
 
     async def run(self) -> None:
         """Live until cancelled. What runs on the host goes on running then."""
         found = await self.journal.load()
         async with asyncio.TaskGroup() as tasks:
             # The heartbeat first: what follows may import and connect heavy things.
-            if found.kept is JournalState.INTACT and self.journal.books.seq and not self.journal.books.seal_seen:
-                self.heartbeat.hold(self.journal.books.session)
+            if (
+                found.kept is JournalState.INTACT
+                and self.journal.checkpoint.seq
+                and not self.journal.checkpoint.seal_seen
+            ):
+                self.heartbeat.hold(self.journal.checkpoint.session)
             tasks.create_task(self.heartbeat.run(), name="heartbeat")
             tasks.create_task(self.link.watch(), name="link")
             tasks.create_task(self.link.report(), name="report")
@@ -135,11 +152,13 @@ class Agent:
         await self._settle(found)
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
+        tasks.create_task(self._verifier.run(), name="prerequisites")
+        tasks.create_task(self._teller.run(), name="questions")
         self._update_standbys()
         unrecorded = self.supervisor.stop_unrecorded() if found.kept is JournalState.INTACT else None
         stopping = tasks.create_task(unrecorded, name="unrecorded") if unrecorded else None
         while True:
-            why = self.journal.books.seal_seen or await self._session_ended()
+            why = self.journal.checkpoint.seal_seen or await self._session_ended()
             await self.supervisor.wind_down(why)
             if stopping:
                 await stopping  # what no record knows belongs to this session too
@@ -151,7 +170,7 @@ class Agent:
     async def _settle(self, found: Found) -> None:
         """Come to a session that may be published: the one that is there, or a new one when nothing of ours runs."""
         if found.kept is JournalState.INTACT:
-            log.info("session adopted", extra={"session": self.journal.books.session.text})
+            log.info("session adopted", extra={"session": self.journal.checkpoint.session.text})
             return
         leftovers = bool(await self.supervisor.leftovers(run_is_intact=False))
         decision = at_start(found.kept, found.inventory, leftovers=leftovers)
@@ -202,13 +221,13 @@ class Agent:
 
     def why_not_stop(self) -> str:
         """What an admin should know if the agent now ends alone; empty: nothing."""
-        why = why_not_stop(self.journal.books if self.journal.has_session else None)
+        why = why_not_stop(self.journal.checkpoint if self.journal.has_session else None)
         return f"unless it is started again at once: {why}" if why else ""
 
     def _on_published(self) -> None:
         self._was_published.set()
-        if not self.journal.books.seal_seen:
-            self.heartbeat.hold(self.journal.books.session)
+        if not self.journal.checkpoint.seal_seen:
+            self.heartbeat.hold(self.journal.checkpoint.session)
         self.supervisor.look_again()
 
     async def _keep_name(self) -> None:
@@ -226,6 +245,7 @@ class Agent:
         self.heartbeat.wish(orders.spec.heartbeat)
         self.supervisor.assign(orders)
         self._update_standbys()
+        self._were_received.set()
         asyncio.get_running_loop().call_later(TELL_AFTER_S, self.link.mark_dirty)
 
     def _on_another(self) -> None:
@@ -240,17 +260,31 @@ class Agent:
     def _update_standbys(self) -> None:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._has_orders else None
-        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured)
+        up = self.supervisor.copies_up()
+        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured, up=up)
+        self._verifier.update(spec.prerequisites)
+        self._teller.update(spec.prerequisites, spec.questions)
+
+    async def _drifted(self, record: Record) -> str:
+        if record.expects:
+            # An earlier life has taken the order, and what is to be looked at stands in it alone.
+            await self._were_received.wait()
+        order = self._orders.spec.instances.get(record.uid)
+        is_of_it = order is not None and order.epoch == record.epoch
+        return await self._verifier.drifted(record.uid, order.expects) if order and is_of_it else ""
 
     def _status(self, session: AgentSession) -> HostAssignmentStatus:
         return HostAssignmentStatus(
             session=session,
             instances=self.supervisor.reports(),
             standbys=self._standby_reports(),
-            facts=self._facts,
+            prerequisites=self._verifier.reports,
+            exchange_key=self._teller.public,
+            answers=self._teller.answers,
+            facts=replace(self._facts, policy=clip(self._policy_told)),
             shutting_down=self._how_it_leaves(),
             shutdown_type=self._leaving.type if self._leaving else None,
-            hands_off=bool(self.journal.books.hands_off),
+            hands_off=bool(self.journal.checkpoint.hands_off),
             renewal_refused=self.heartbeat.refused,
             problems=self._problems,
             held=held_units(self._standbys.held),
@@ -269,10 +303,10 @@ class Agent:
         """What is true of this agent now, for its health endpoint."""
         now_s = clock_s()
         renewed_at_s = self.heartbeat.renewed_at_s
-        records = self.journal.books.records.values() if self.journal.has_session else ()
+        records = self.journal.checkpoint.records.values() if self.journal.has_session else ()
         return {
             "host": self.machine.host,
-            "session": self.journal.books.session.text if self.journal.has_session else "",
+            "session": self.journal.checkpoint.session.text if self.journal.has_session else "",
             "lease_held": self.heartbeat.held,
             "lease_age_seconds": None if renewed_at_s is None else round(now_s - renewed_at_s, 3),
             "lease_trouble": self.heartbeat.trouble,
@@ -297,11 +331,12 @@ class Agent:
         troubles = (self.supervisor.trouble, self.heartbeat.trouble, self.link.trouble, problems)
         if told := "; ".join(dict.fromkeys(filter(None, troubles))):
             return f"{self.machine.host}: {told}"
-        records = self.journal.books.records.values() if self.journal.has_session else ()
+        records = self.journal.checkpoint.records.values() if self.journal.has_session else ()
         running = sum(record.may_run for record in records)
         lease = "lease held" if self.heartbeat.held else "waiting for its lease"
-        mode = "; hands off" if self.journal.has_session and self.journal.books.hands_off else ""
-        return f"{self.machine.host}: {lease}; runs {running} of its {len(records)} instances{mode}"
+        mode = "; hands off" if self.journal.has_session and self.journal.checkpoint.hands_off else ""
+        policy = f"; {self._policy_told}" if self._policy_told else ""
+        return f"{self.machine.host}: {lease}; runs {running} of its {len(records)} instances{mode}{policy}"
 
     @property
     def checks(self) -> HostChecks | None:
@@ -316,12 +351,22 @@ class Agent:
 
     def examined(self, problems: tuple[HostProblem, ...]) -> None:
         """What is wrong with this host itself: told at once, and nothing new is taken on meanwhile."""
+        self._look_at_policy()
+        problems = (*problems, *policy_problems(self._system.policy.faults))
         if problems != self._problems:
             if problems or self._problems:
                 log.warning(
                     "problems of this host", extra={"why": "; ".join(one.why for one in problems) or "none any more"}
                 )
             self._problems = problems
+            self.link.mark_dirty()
+
+    def _look_at_policy(self) -> None:
+        said = self._system.policy.sentence
+        if said != self._policy_told:
+            log.info("policy of this host", extra={"what": said})
+            self._policy_told = said
+            self.supervisor.look_again()
             self.link.mark_dirty()
 
     def _nonce(self) -> str:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,12 @@ SLEEP_TARGETS: Final = (
     "hybrid-sleep.target",
     "suspend-then-hibernate.target",
 )
+
+
+HOST: Final = "host"
+"""In the folder of the state: the name under which this machine is enrolled."""
+CLUSTER: Final = "cluster"
+"""And of which cluster: the UID of its namespace `kube-system`, as the join token said it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,20 +72,27 @@ def read_config(path: Path) -> Config:
         raise NoConfig(f"{path}: {error}; besides these: {', '.join((*_OWN, 'mount_roots'))}") from error
     own |= {name: Path(own[name]) for name in ("run_dir", "state_dir") if name in own}
     own["mount_roots"] = tuple(map(Path, roots))
-    return Config(api=api, **{"host": _own_name(own.get("state_dir", Config.state_dir)), **own})
+    state_dir = own.get("state_dir", Config.state_dir)
+    # Not in this file: an earlier release that comes back would not know the key, and not start.
+    api = replace(api, cluster=kept(state_dir / CLUSTER))
+    return Config(api=api, **{"host": _own_name(state_dir), **own})
+
+
+def kept(file: Path) -> str:
+    """What is kept in the agent's state as one line; empty: nothing."""
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _own_name(state_dir: Path) -> str:
     """A machine that was renamed is still the Host that it was enrolled as."""
-    now = socket.gethostname()
-    try:
-        kept = (state_dir / "host").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return now
-    if kept and kept != now:
+    now, before = socket.gethostname(), kept(state_dir / HOST)
+    if before and before != now:
         why = f'the machine is now called {now}; write "host" into agent.json to say which Host it is'
-        log.warning("this machine is still the Host that it was enrolled as", extra={"host": kept, "why": why})
-    return kept or now
+        log.warning("this machine is still the Host that it was enrolled as", extra={"host": before, "why": why})
+    return before or now
 
 
 def boot_id() -> str:

@@ -1,7 +1,6 @@
 """A driver in memory, as a fake for tests and the simulator: one machine's resources, which outlive the agents that drive them.
 
-It can be told to be slow, to fail, to lie about nothing: what runs is in `running`, and `on_change` is told of each start and stop, so
-a monitor of overlaps sees exactly what a client would.
+It can be told to be slow and to fail, and lies about nothing: `on_change` is told of each start and stop, just as a client would see them.
 """
 
 from __future__ import annotations
@@ -12,14 +11,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.standby.standbys import Keeper
-from backstay_api.objects.plain import RenderedResource, Systemd
+from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, Systemd
 from backstay_api.objects.recovery import ErrorType
 from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
 from .core.health import CALM, Signs, Verdict
+from .core.score import Score
 from .detection import Detection
-from .drivers.base import ReloadFailed, Seen, StartFailed, State, StopFailed
+from .drivers.base import AskedParts, NoScore, Observed, Parts, ReloadFailed, Seen, StartFailed, State, StopFailed
+from .drivers.tools.parts import of_lines
+from .fake_policy import FakePolicy, bare_unit
 from .host_system import OnVerdict
 
 
@@ -58,6 +60,8 @@ class FakeMachine:
     """What runs on one host. Agents come and go; a boot is a new machine."""
 
     running: dict[str, RenderedResource] = field(default_factory=dict)
+    scores: dict[str, int] = field(default_factory=dict)
+    """What a command, or a resource by its name, says of how fresh the data here is."""
     scripts: defaultdict[str, Script] = field(default_factory=lambda: defaultdict(Script))
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
@@ -75,11 +79,20 @@ class FakeMachine:
     part_of: dict[str, str] = field(default_factory=dict)
     """By part: the unit for whose sake it is secured."""
     listeners: defaultdict[str, list[asyncio.Queue[Seen]]] = field(default_factory=lambda: defaultdict(list))
+    looks: dict[str, Observed] = field(default_factory=dict)
+    """By name of the resource: what is seen of a prerequisite. All else is there, and as everywhere. `texts`: the lines of a file."""
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     signs: Signs = CALM
     """What is seen of the machine where a question gets no answer."""
     stopped_as: dict[str, RenderedResource] = field(default_factory=dict)
     """By identity: what the last stop was told that it is; and `watched_as`: the last watch."""
     watched_as: dict[str, RenderedResource] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """By identity: why the policy of the host's admin refuses it."""
+    unnamed: int = 0
+    """So many times in a row systemd does not say what it calls a unit that is to be allowed."""
+    broken_policy: str = ""
+    """Why that policy cannot be read: nothing new is allowed."""
     units: dict[str, str] = field(default_factory=dict)
     """By identity: the name of each unit that somebody has named here."""
 
@@ -139,11 +152,6 @@ class FakeMachine:
             queue.put_nowait(seen)
 
 
-def bare_unit(unit: str) -> RenderedResource:
-    """A unit of which nothing is known but its name."""
-    return RenderedResource(name="server", systemd=Systemd(unit=unit))
-
-
 class FakeDriver:
     """What one agent drives on a FakeMachine, for every kind of resource."""
 
@@ -181,6 +189,12 @@ class FakeDriver:
         if parts := self.machine.pulls_in.get(name):
             return f"name {' and '.join(self.machine.units[part] for part in parts)}: {name} only pulls it in"
         return self.machine.scripts[name].not_ready or None
+
+    async def score(self, resource: RenderedResource) -> int:
+        await asyncio.sleep(0)
+        if resource.name not in self.machine.scores:
+            raise NoScore("its agent has set none")
+        return self.machine.scores[resource.name]
 
     def waits_for(self, resource: RenderedResource) -> str:
         return self.machine.scripts[identity(resource)].waits_for
@@ -288,6 +302,7 @@ class FakeHostSystem:
         self.machine = machine
         self.detection = Detection()
         self._driver = FakeDriver(machine)
+        self.policy = FakePolicy(machine)
         self.why_nothing_exclusive = ""
         self.blind = False
         """Whatever would make our own things recognisable on the machine is gone too."""
@@ -299,6 +314,14 @@ class FakeHostSystem:
 
     def driver(self, resource: RenderedResource) -> FakeDriver:
         return self._driver
+
+    async def look(self, resource: RenderedPrerequisite, salt: str) -> Observed:
+        await asyncio.sleep(0)
+        return self.machine.looks.get(resource.name, Observed("", {"content": "as everywhere"}))
+
+    async def parts(self, resource: RenderedPrerequisite, asked: AskedParts, key: bytes) -> Parts:
+        path, lines = f"/etc/{resource.name}.conf", self.machine.texts.get(resource.name, ())
+        return of_lines(path, [line.encode() for line in lines], asked, key, shows_words=True)
 
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
         self.judges[resource.name] = on_verdict
@@ -318,7 +341,12 @@ class FakeHostSystem:
         return [] if self.blind else recognised(self.machine, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change, self._marked)
+        return Keeper(self.driver, self.obstacle, on_change, self._marked, policy=self.policy, score=self._score)
+
+    async def _score(self, command: Sequence[str]) -> Score:
+        await asyncio.sleep(0)
+        name = " ".join(command)
+        return Score(self.machine.scores[name]) if name in self.machine.scores else Score(-1, f"{name} fails")
 
     def _marked(self) -> list[str]:
         owned = self.machine.secured - self.machine.part_of.keys()

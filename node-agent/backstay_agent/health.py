@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from backstay_api.process.endpoints import JSON, Answered, serve
 
 from . import detection
+from .drivers.tools.file_system_looks import left_behind
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -26,7 +27,7 @@ class HealthEndpoint:
 
     async def answer(self, method: str, path: str) -> Answered:
         """Code, content type and body for one request."""
-        facts = self._agent.facts()
+        facts = {**self._agent.facts(), "looks_left_behind": left_behind()}
         match path:
             case "/healthz":
                 return 200, JSON, json.dumps(facts).encode()

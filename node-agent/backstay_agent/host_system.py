@@ -5,14 +5,15 @@ The real ones (`real.py`) import D-Bus and the like only when `open` is called: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, StandbyOrder, StandbyReport
 
 from .core.health import Signs, Verdict
 from .detection import Detection
-from .drivers.base import Driver
+from .drivers.base import AskedParts, Driver, Observed, Parts
+from .policy.asking import HostPolicy
 
 OnVerdict = Callable[[Verdict, str], None]
 """Told when the probes of a resource change their mind, and why. Where it works: why it is degraded, if it is."""
@@ -35,8 +36,10 @@ class Standbys(Protocol):
         *,
         ours: Mapping[str, Sequence[RenderedResource]],
         secured: frozenset[str] | None,
+        up: Collection[tuple[str, str]] = (),
     ) -> None:
-        """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves.
+        """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves. `up`: namespace
+        and name of services of which a copy is up here: how fresh its data is can be asked.
 
         `secured` is None for as long as we have not been told: then nothing is given back.
         """
@@ -55,11 +58,21 @@ class HostSystem(Protocol):
     def detection(self) -> Detection:
         """How late is seen what happens there."""
 
+    @property
+    def policy(self) -> HostPolicy:
+        """What its admin allows services to bring."""
+
     async def open(self) -> None:
         """Import and connect what is heavy; before anything else here is called."""
 
     def driver(self, resource: RenderedResource) -> Driver:
         """Who drives this kind of resource."""
+
+    async def look(self, resource: RenderedPrerequisite, salt: str) -> Observed:
+        """What is seen of a prerequisite now. Answers within seconds, whatever hangs."""
+
+    async def parts(self, resource: RenderedPrerequisite, asked: AskedParts, key: bytes) -> Parts:
+        """What another host's copy of it is held against, part by part; digests by that key. Answers within seconds, whatever hangs."""
 
     async def probe(self, resource: RenderedResource, on_verdict: OnVerdict, *, starting: bool = False) -> None:
         """Run the resource's probes until cancelled. Good is what all of them have called good.

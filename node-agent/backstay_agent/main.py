@@ -34,6 +34,7 @@ from .core.leaving import why_not_stop
 from .core.sessions import JournalState
 from .drivers.tools.units import UnitFiles
 from .health import HealthEndpoint
+from .policy.main import main as policy
 from .real import RealHostSystem
 from .remove import remove
 from .self_test import self_test
@@ -56,18 +57,22 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["survey"]:
         return survey(words[1:])
+    if words[:1] == ["policy"]:
+        return policy(words[1:])
     options = _options().parse_args(words)
     logs.set_up(style="json" if options.json_logs else "text", level="debug" if options.verbose else "info")
     if options.remove:
-        return _remove()
+        return _remove(options.config)
     if options.command == "join":
         return _join(options)
     if options.may_stop:
-        return _may_stop(Path("/run/backstay"), Path("/var/lib/backstay"))
+        return _may_stop(*_folders(options.config))
     try:
         if options.self_test:
             return _self_test(options.config)
         config = read_config(options.config)
+        if os.geteuid() != 0:
+            raise NoConfig("the agent must be root: it starts units, and takes addresses")
         machine = Machine(host=config.host, boot_id=boot_id(), uuid=machine_uuid(config.machine_uuid_file))
     except NoConfig as error:
         log.error("the agent cannot start", extra={"why": str(error)})
@@ -76,8 +81,17 @@ def main(arguments: list[str] | None = None) -> int:
         return live_and_exit(_run(config, machine))
 
 
-def _remove() -> int:
-    why = remove(Path("/run/backstay"), Path("/var/lib/backstay"), UnitFiles())
+def _folders(config: Path) -> tuple[Path, Path]:
+    """Where the agent keeps what it must remember; where its configuration cannot be read, where most keep it."""
+    try:
+        known = read_config(config)
+    except NoConfig:
+        return Config.run_dir, Config.state_dir
+    return known.run_dir, known.state_dir
+
+
+def _remove(config: Path) -> int:
+    why = remove(*_folders(config), UnitFiles())
     if why:
         log.error("drop-ins of the agent are not removed", extra={"why": why})
     return 1 if why else 0
@@ -87,7 +101,7 @@ def _join(options: argparse.Namespace) -> int:
     # Not at the top: an agent that runs never needs it.
     from .join.joining import Places, join
 
-    return join(options.line, Places(options.config), options.machine_uuid_file)
+    return join(options.line, Places(options.config), options.machine_uuid_file, with_policy=options.policy)
 
 
 def _self_test(config: Path) -> int:
@@ -105,7 +119,7 @@ def _may_stop(run_dir: Path, state_dir: Path) -> int:
     except OSError as error:
         print(f"it cannot be seen what this host holds: {error}")
         return 1
-    why = why_not_stop(journal.books if journal.has_session else None)
+    why = why_not_stop(journal.checkpoint if journal.has_session else None)
     if found.kept is JournalState.BROKEN:
         why = f"it cannot be seen what this host holds: {found.why}"
     print(why or "the agent may be stopped: this host holds nothing exclusive, or is in maintenance mode HandsOff")
@@ -115,7 +129,8 @@ def _may_stop(run_dir: Path, state_dir: Path) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="backstay-agent",
-        description="The Backstay agent of one host. `backstay-agent survey UNIT` instead says what a unit needs.",
+        description="The Backstay agent of one host. `backstay-agent survey UNIT` instead says what a unit needs,"
+        " `backstay-agent policy` what this host allows services to bring.",
     )
     parser.add_argument("--config", type=Path, default=Path("/etc/backstay/agent.json"))
     parser.add_argument("--remove", action="store_true", help="give this host's units back; the agent must be stopped")
@@ -133,6 +148,11 @@ def _options() -> argparse.ArgumentParser:
     joining.add_argument("line", metavar="FILE", help="a file with the line of `backstay host join-token`; -: stdin")
     joining.add_argument(
         "--machine-uuid-file", default="", metavar="FILE", help="holds this machine's UUID, where the firmware has none"
+    )
+    joining.add_argument(
+        "--policy",
+        action="store_true",
+        help="allow nothing that /etc/backstay/policy.d does not: writes a first file there",
     )
     return parser
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from .config import CLUSTER, HOST
 from .drivers.tools.units import UnitFiles
 from .single_instance import AnotherAgent, alone
 
@@ -15,7 +16,8 @@ def remove(run_dir: Path, state_dir: Path, files: UnitFiles) -> str:
         with alone(run_dir, state_dir, wait=False):
             why = _give_back(files)
             if not why:
-                (state_dir / "host").unlink(missing_ok=True)  # enrolled again, it may have another name
+                for name in (HOST, CLUSTER):  # enrolled again, it may have another name, elsewhere
+                    (state_dir / name).unlink(missing_ok=True)
             return why
     except AnotherAgent:
         return "the agent runs: `systemctl disable --now backstay-agent` first"

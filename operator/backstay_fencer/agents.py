@@ -55,6 +55,13 @@ class RealAgents:
         program = find(device.agent)
         if program is None:
             return AgentRun(127, f"{device.agent} is not installed where the fencer runs (Debian: fence-agents)")
+        try:
+            return await self._run(device, program, action, secret)
+        except OSError as error:  # no right to run it, or no process, no descriptor, no memory left here
+            return AgentRun(REFUSED, f"{device.agent} could not be started where the fencer runs: {error}")
+
+    async def _run(self, device: FenceDevice, program: Path, action: Action, secret: Mapping[str, str]) -> AgentRun:
+        """Raises OSError."""
         metadata = await self._metadata_of(device.agent, program)
         if refused := metadata if isinstance(metadata, str) else parameters.refusal(device, secret, metadata):
             return AgentRun(REFUSED, refused)

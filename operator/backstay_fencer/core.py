@@ -88,10 +88,11 @@ def proof(facts: RequestFacts) -> FenceEvidence | str:
 
 
 def power(facts: RequestFacts) -> Power:
-    """Off: on one level every device's latest read says off. On: some device says on. Else unknown."""
+    """Off: on one level every device's latest read says off, and is believed. On: some device says on. Else unknown."""
     latest = {slot: reads[-1].power for slot, reads in facts.reads.items() if reads}
+    off = {slot for slot, said in latest.items() if said == "Off" and not distrust(slot, facts)}
     for level in facts.levels:
-        if all(latest.get((level.name, device.name)) == "Off" for device in level.devices):
+        if all((level.name, device.name) in off for device in level.devices):
             return "Off"
     return "On" if "On" in latest.values() else "Unknown"
 

@@ -1,4 +1,4 @@
-"""/healthz and /readyz of the fencer: does it see what it must know, and does it test the fence paths? Facts, not an open port."""
+"""/healthz, /readyz and /metrics of the fencer: does it see what it must know, and does it test the fence paths? Facts, not an open port."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from backstay_api.process.endpoints import JSON, Answered, judged
 from backstay_api.process.waiting import clock_s
 
+from . import metrics
 from .executor import Executor
 
 STALE_WATCH_S: Final = 180.0
@@ -23,7 +24,10 @@ class SelfReport:
     """By what is watched: seconds since the server last told anything; None: never."""
     troubles: Mapping[str, str]
     """By what is watched: why it is not watched now; empty while it is."""
+    leads: bool
+    """Whether it is the one that works; the others know all that it knows."""
     requests: int
+    """Those that it carries out."""
     hosts: int
     tested_s: float | None
     """Seconds since a fence path was last tested; None: none was."""
@@ -34,6 +38,7 @@ class SelfReport:
         tested = None if self.tested_s is None else round(self.tested_s, 3)
         return {
             "watchAgeSeconds": ages,
+            "leads": self.leads,
             "fenceRequests": self.requests,
             "hosts": self.hosts,
             "lastFenceTestAgeSeconds": tested,
@@ -70,6 +75,7 @@ class Health:
         return SelfReport(
             watches_s=ages,
             troubles={name: trouble for name, (_, trouble) in watches.items()},
+            leads=executor.leads(),
             requests=executor.requests,
             hosts=len(executor.watches.host_names()),
             tested_s=None if tested_at_s is None else now_s - tested_at_s,
@@ -82,5 +88,18 @@ class Health:
                 return judged(ill(facts), facts.as_json())
             case "/readyz":
                 return judged(not_ready(facts), facts.as_json())
+            case "/metrics":
+                return 200, metrics.KIND, self.metrics(facts).encode()
             case _:
-                return 404, JSON, b'{"see": ["/healthz", "/readyz"]}'
+                return 404, JSON, b'{"see": ["/healthz", "/readyz", "/metrics"]}'
+
+    def metrics(self, facts: SelfReport) -> str:
+        """As Prometheus reads them."""
+        numbers = {
+            "leads": float(facts.leads),
+            "requests": float(facts.requests),
+            "waiting": float(self._executor.waiting),
+            "hosts": float(facts.hosts),
+            **({} if facts.tested_s is None else {"last_test_age_seconds": facts.tested_s}),
+        }
+        return metrics.rendered(self._executor.counters, numbers, facts.watches_s)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +14,8 @@ from contextlib import closing
 from functools import lru_cache
 from http.client import HTTPSConnection
 from typing import Any, Final, Literal
+
+from backstay_api.objects.texts import read_json
 
 Runner = Callable[..., Awaitable[Any]]
 Ask = Callable[[Mapping[str, str], Runner, str], Awaitable[str | None]]
@@ -39,6 +40,8 @@ async def ask_ipmi(parameters: Mapping[str, str], run: Runner, password_file: st
     argv = ["/usr/bin/ipmitool", "-I", "lanplus" if _is_on(parameters.get("lanplus", "1")) else "lan"]
     argv += ["-f", password_file] if password_file else ["-P", ""]
     argv += ["-H", _address(parameters), "-p", parameters.get("ipport", "623"), "-U", _user(parameters)]
+    if "target" in parameters:
+        argv += ["-t", parameters["target"]]  # the one behind it, which the agent switches
     if "cipher" in parameters:
         argv += ["-C", parameters["cipher"]]
     done = await run([*argv, "mc", "guid"], "", timeout_s=20.0)
@@ -90,7 +93,7 @@ def _get_redfish(parameters: Mapping[str, str]) -> str | None:
         headers = {"Authorization": f"Basic {login}", "Accept": "application/json"}
         bmc.request("GET", parameters["systems_uri"], headers=headers)
         answer = bmc.getresponse()
-        said = json.loads(answer.read(ANSWER_LIMIT)) if answer.status == 200 else None
+        said = read_json(answer.read(ANSWER_LIMIT)) if answer.status == 200 else None
     return str(said["UUID"]) if isinstance(said, dict) and said.get("UUID") else None
 
 

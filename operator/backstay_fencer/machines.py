@@ -31,8 +31,11 @@ NOT_RECORDED: Final = "which machine its agent has named does not stand in Host.
 class Machines:
     """What was learnt of hosts' machines in this life of the fencer and before."""
 
-    def __init__(self, api: Api, known: Watches, changed: Callable[[], None]) -> None:
-        """`changed` is called when more is known than before, though nothing that is watched has changed."""
+    def __init__(
+        self, api: Api, known: Watches, changed: Callable[[], None], leads: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`changed` is called when more is known than before, though nothing that is watched has changed. `leads`: whether to write it down."""
+        self._leads = leads
         self._api, self._known, self._changed = api, known, changed
         self._uuids: dict[str, str] = {}
         """By host: the machine's UUID, as its agent said it last."""
@@ -43,6 +46,9 @@ class Machines:
         self._todo: set[str] = set()
         """Hosts of which more may be known than stands in their status."""
         self._poke = asyncio.Event()
+
+    def poke(self) -> None:
+        self._poke.set()
 
     def note(self, event: Event[Any]) -> None:
         """A HostAssignment or a Host has changed: what was learnt of its machine is kept as long as the Host is there."""
@@ -110,12 +116,12 @@ class Machines:
         return None if self._recorded.get(name) == (host.uid, found) else found
 
     async def run(self) -> None:
-        """Write down what is learnt, until cancelled."""
+        """Write down what is learnt, until cancelled, while it leads."""
         await self._known.known()
         self._changed()
         while True:
             self._poke.clear()
-            names, self._todo = sorted(self._todo), set()
+            names, self._todo = (sorted(self._todo), set()) if self._leads() else ([], self._todo)
             for name in names:
                 if (found := self._unrecorded(name)) and not await self._record(name, found):
                     self._todo.add(name)

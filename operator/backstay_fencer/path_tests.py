@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from backstay_api.client.api import Api
@@ -16,6 +17,7 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import DeviceStatus, FenceDevice, FencingStatus
 from backstay_api.objects.object_kinds import HOSTS
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
+from backstay_api.objects.texts import clip
 from backstay_api.process.waiting import clock_s, until
 
 from . import core
@@ -37,7 +39,16 @@ AT_ONCE: Final = 4
 class PathTests:
     """Tests each host's fence path when it is new or changed, and every few minutes."""
 
-    def __init__(self, api: Api, devices: Devices, known: Watches, machines: Machines, wall: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        devices: Devices,
+        known: Watches,
+        machines: Machines,
+        wall: Callable[[], str],
+        leads: Callable[[], bool],
+    ) -> None:
+        self._leads = leads
         self._api, self._devices, self._known, self._machines, self._wall = api, devices, known, machines, wall
         self._due_s: dict[str, tuple[object, float]] = {}
         """By host: what was tested, and when it is due again."""
@@ -51,7 +62,7 @@ class PathTests:
         self._poke.set()
 
     async def run(self) -> None:
-        """Test until cancelled. What has just started knows nothing yet, and says nothing."""
+        """Test until cancelled, while it leads. What has just started knows nothing yet, and says nothing."""
         await self._known.known()
         turns = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
@@ -59,7 +70,7 @@ class PathTests:
                 self._poke.clear()
                 now_s = clock_s()
                 self._forget_removed()
-                for name in self._known.host_names():
+                for name in self._known.host_names() if (leads := self._leads()) else ():
                     subject = self._subject(name)
                     tested, due_s = self._due_s.get(name, (None, now_s))
                     is_due = tested != subject or due_s <= now_s
@@ -67,7 +78,8 @@ class PathTests:
                         self._due_s[name] = subject, float("inf")
                         self._visited.add(name)
                         tasks.create_task(self._visit(name, subject, turns), name=f"test {name}")
-                await until(self._poke, min((due for _, due in self._due_s.values()), default=float("inf")))
+                dues_s = [due for _, due in self._due_s.values()] if leads else []
+                await until(self._poke, min(dues_s, default=float("inf")))
 
     def _forget_removed(self) -> None:
         """A host that cannot be read, or is gone, is not due: a due time that is over would keep this loop spinning."""
@@ -113,7 +125,7 @@ class PathTests:
             checked_at=self._wall(),
             observed_generation=host.metadata.generation,
             ready=ready,
-            message=_summary(host, found, ready),
+            message=clip(_summary(host, found, ready)),
             devices=found,
         )
 
@@ -125,7 +137,8 @@ class PathTests:
         before = self._known.told_of(host.metadata.name, slot)
         if power != "Unknown" or self._devices.identity(device, machine_uuid, before) == "Unasked":
             await self._devices.ask_identity(device)
-        identity = self._devices.identity(device, machine_uuid, before)
+        others = partial(self._known.devices_of_others, host.metadata.name)
+        identity = self._devices.identity(device, machine_uuid, before, others=others)
         distrust = core.trusted(device, identity, shared_with)
         if not machine_uuid:
             distrust = distrust and "the host's agent has not yet said which machine it runs on"
@@ -136,7 +149,7 @@ class PathTests:
             uuid="Unverified" if shared_with or identity == "Unasked" else identity,
             definition=digest(device),
             ok=power != "Unknown" and distrust is None,
-            message=message or distrust or "",
+            message=clip(message or distrust or ""),
         )
 
     async def _write(self, host: Host, status: FencingStatus) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from backstay_api.objects.models.fencing import Attempt
+from backstay_api.objects.texts import clip
 
 from . import core
 from .facts import Read, Slot, Tried
 
 ATTEMPTS_KEPT: Final = 32
+RESULT_CHARS: Final = 1024
 _NAMES: Final = ("level", "device", "action", "at", "by")
 
 
@@ -28,7 +30,7 @@ class Record:
 
     def end(self, now_s: float, *, result: str, ours: bool, failed: str = "", unsent: bool = False) -> None:
         self.tried = replace(self.tried, ended_s=now_s, ours=ours, unsent=unsent, failed=failed)
-        self.attempt |= {"result": result, "ours": ours}
+        self.attempt |= {"result": clip(result, RESULT_CHARS), "ours": ours}
 
     def sends(self) -> None:
         """It stands in the request from now on, and is sent next."""

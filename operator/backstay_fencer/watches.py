@@ -11,7 +11,7 @@ from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, Host
-from backstay_api.objects.models.host import DeviceStatus
+from backstay_api.objects.models.host import DeviceStatus, FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS, Unreadable
 
 from .facts import Slot
@@ -49,6 +49,11 @@ class Watches:
         found = self.host(host)
         told = found.status.fencing.devices if found and found.status.fencing else ()
         return next((one for one in told if (one.level, one.device) == slot), None)
+
+    def devices_of_others(self, host: str) -> list[FenceDevice]:
+        """Of every host but this one."""
+        found = (self.host(name) for name in self.host_names() if name != host)
+        return [device for one in found if one for level in one.spec.fencing.levels for device in level.devices]
 
     def all(self) -> dict[str, tuple[float | None, str]]:
         """By what is watched: when the server last told of it (the loop's clock), and why it is not watched now."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from backstay_api.client.api import Api
@@ -19,10 +20,11 @@ from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, Unreadable
-from backstay_api.objects.texts import confirm_by_hand
+from backstay_api.objects.texts import clip, confirm_by_hand
 from backstay_api.process.waiting import clock_s, until
 
 from . import core, words
+from .counters import Counters, FenceTime
 from .devices import Devices
 from .facts import Identity, Read, RequestFacts, Slot, Step, Tried
 from .machines import Machines
@@ -48,10 +50,13 @@ class Ports:
     """RFC 3339 now, for people's eyes."""
     identity: str
     """Of this life of the fencer, as its attempts bear it."""
+    leads: Callable[[], bool]
+    """Whether this fencer is the one that works."""
+    counters: Counters
 
 
 class Worker:
-    """Carries out one FenceRequest until it is deleted."""
+    """Carries out one FenceRequest until it is deleted, or another fencer leads."""
 
     def __init__(self, request: FenceRequest, ports: Ports) -> None:
         self._name = request.metadata.name
@@ -59,6 +64,7 @@ class Worker:
         self._request = request
         self._ports = ports
         self._poke = asyncio.Event()
+        self._has_led_on = True
         self._begun_s = float("inf")
         self._reads: dict[Slot, tuple[Read, ...]] = {}
         self._read_of: dict[Slot, str] = {}
@@ -73,6 +79,7 @@ class Worker:
         self._seen_seq = 0
         """Of the newest session that a read has shown to hold the Lease: of two reads at once the older may come last."""
         self._written: dict[str, Any] = {}
+        self._time = FenceTime(ports.counters)
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
 
@@ -80,12 +87,11 @@ class Worker:
         self._poke.set()
 
     async def run(self) -> None:
-        """Work until cancelled; its agents are its children and end with it."""
+        """Work until cancelled, or until it leads no more and has nothing under way; its agents are its children and end with it."""
         self._begun_s = clock_s()
         # What an earlier life of the fencer sent may be tried again at once.
         self._observe(self._request, at_s=self._begun_s - core.RETRY_S)
-        while True:
-            await self._until_wanted()
+        while await self._is_wanted():
             devices = [device for _, device in core.slots(self._levels())]
             async with self._ports.devices.expecting(devices), asyncio.TaskGroup() as tasks:
                 asking = [tasks.create_task(self._know(device), name="identity") for device in devices]
@@ -93,15 +99,21 @@ class Worker:
                 for question in asking:
                     question.cancel()
 
-    async def _until_wanted(self) -> None:
-        """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven, and owes no `on`."""
-        while not core.is_busy(facts := self.facts()):
+    def _leads(self) -> bool:
+        """Without a break since it was begun: what another has sent meanwhile is for a worker that begins anew."""
+        self._has_led_on = self._has_led_on and self._ports.leads()
+        return self._has_led_on
+
+    async def _is_wanted(self) -> bool:
+        """Nothing is run, and nothing kept waiting, for a request that was withdrawn, or is proven and owes no `on`. False: another leads."""
+        while self._leads() and not core.is_busy(facts := self.facts()):
             self._poke.clear()
             await self._update_status(facts)
             await self._poke.wait()
+        return self._leads()
 
     async def _serve(self, tasks: asyncio.TaskGroup) -> None:
-        while core.is_busy(self.facts()):
+        while self._leads() and core.is_busy(self.facts()):
             self._poke.clear()
             self._end_needless_offs()
             # Begun before it is told: the next read runs while the API server is written to.
@@ -111,6 +123,17 @@ class Worker:
             await self._update_status(self.facts())
             await until(self._poke, upcoming.wake_at_s)
         self._end_needless_offs()
+        if not self._leads():
+            await self._let_end()
+
+    async def _let_end(self) -> None:
+        """What was sent comes to its end, and is told; nothing else is begun or said, for another does that."""
+        while self._reading or any(tried.ended_s is None for tried in self._records.tried()):
+            self._poke.clear()
+            await self._poke.wait()
+            self._end_needless_offs()
+        if self._records:
+            await self._patch({})
 
     def _end_needless_offs(self) -> None:
         """An `off` that hangs until nobody wants it any more must not come through late, and hit a host that is back."""
@@ -139,8 +162,10 @@ class Worker:
         )
 
     def _identity(self, slot: Slot, device: FenceDevice) -> Identity:
-        told = self._ports.known.told_of(self._request.spec.host, slot)
-        return self._ports.devices.identity(device, self._request.spec.machine_uuid, told)
+        known, host = self._ports.known, self._request.spec.host
+        others = partial(known.devices_of_others, host)
+        told = known.told_of(host, slot)
+        return self._ports.devices.identity(device, self._request.spec.machine_uuid, told, others=others)
 
     def _sharing(self, request: FenceRequest) -> str:
         """Who shares its machine's UUID; or did, until somebody removed either Host: their boards still have the name."""
@@ -171,6 +196,7 @@ class Worker:
         if request is not self._request or at_s is not None:
             self._records.observe(request.status.attempts, now_s=now_s, at_s=now_s if at_s is None else at_s)
         self._request = request
+        self._time.see(want=request.spec.want, is_proven=request.status.evidence is not None, now_s=now_s)
 
     def _levels(self) -> tuple[FenceLevel, ...]:
         host = self._ports.known.host(self._request.spec.host)
@@ -222,6 +248,7 @@ class Worker:
         tried = record.tried
         try:
             refused = await self._not_wanted(tried) or await self._not_recorded(record)
+            refused = refused or ("" if self._leads() else "another fencer leads")
             if refused := refused or self._not_trusted(tried):
                 record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
                 return
@@ -319,6 +346,7 @@ class Worker:
         await self._write(status)
 
     async def _write(self, status: dict[str, Any]) -> None:
+        status = {key: clip(value) if isinstance(value, str) else value for key, value in status.items()}
         if status != self._written and await self._patch(status):
             self._written = status
 

@@ -75,6 +75,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="a host that was fenced is fenced again so much later at the earliest, then twice as long (default: %(default)s)",
     )
+    parser.add_argument(
+        "--topology-keys",
+        default=environment("TOPOLOGY_KEYS", ""),
+        metavar="KEY,…",
+        help="labels of hosts, such as a rack's: services say too whether they would survive the loss of all with one value",
+    )
     parser.add_argument("--log-level", default=environment("LOG_LEVEL", "info"))
     return parser.parse_args(arguments)
 
@@ -91,7 +97,12 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
     """All of one replica: API, watches, loop, endpoints."""
     rng = random.Random()
     api = HttpApi(config, rng=rng)
-    settings = Settings(standbys=options.standbys, fence_budget=options.fence_budget, fence_again_s=options.fence_pause)
+    settings = Settings(
+        standbys=options.standbys,
+        fence_budget=options.fence_budget,
+        fence_again_s=options.fence_pause,
+        topology_keys=tuple(filter(None, options.topology_keys.split(","))),
+    )
     replica = Replica(
         identity=options.identity,
         wall=wall_ms,

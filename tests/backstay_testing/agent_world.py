@@ -160,7 +160,7 @@ class World:
             "revision": more.pop("revision", 1),
             "resources": [resource.to_wire() for resource in resources],
         }
-        entry |= {name: more.pop(name) for name in ("recovery", "cleared", "handsOff") if name in more}
+        entry |= {name: more.pop(name) for name in ("recovery", "cleared", "handsOff", "expects") if name in more}
         assert not more
         await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: None}}})
         await self.operator.patch(ASSIGNMENTS, HOST, {"spec": {"instances": {uid: entry}}})

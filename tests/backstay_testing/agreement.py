@@ -23,6 +23,7 @@ from backstay_api.objects.models import (
     HAService,
     Host,
     HostAssignment,
+    ServiceClass,
 )
 from backstay_api.objects.object_kinds import OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane
@@ -35,6 +36,7 @@ MINIMAL: dict[type[Any], Json] = {
     HAService: {"resources": [{"name": "web", "systemd": {"unit": "web.service"}}]},
     Host: {},
     HostAssignment: {},
+    ServiceClass: {"namespaces": ["shop"]},
     FenceRequest: {"host": "n1", "session": {"bootID": "b", "nonce": "n", "seq": 1}, "want": "Observe"},
 }
 # The same examples on every run, unless somebody asks for more: BACKSTAY_EXAMPLES=2000 pytest …
@@ -70,6 +72,13 @@ class Server:
         self._connection.request(method, path, json.dumps(body) if body else None, headers)
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read())
+
+    def queue_of(self, method: str, path: str) -> str | None:
+        """UID of the priority level in which the server has put this request."""
+        self._connection.request(method, path, None, self.headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.getheader("X-Kubernetes-PF-PriorityLevel-UID")
 
     def new(self, kind: Kind[Any], **parts: Any) -> Json:
         """A body under a name that nobody had before."""

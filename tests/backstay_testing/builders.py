@@ -15,6 +15,7 @@ from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Hos
 from backstay_api.objects.models.assignment import AgentSession, InstanceOrder
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.instance import EvidenceKind, SessionRef
+from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.know.claims import claim_for
@@ -45,6 +46,19 @@ def command(name: str, *, start: Sequence[str], stop: Sequence[str]) -> Raw:
 
 
 # --- sessions --------------------------------------------------------------------------------------------------------
+
+
+def promotable(name: str = "db", agent: str = "d:x", **more: object) -> Raw:
+    """What each copy starts and one of them promotes."""
+    return {"name": name, "ocf": {"agent": agent, "instance": name, "promotable": True}, **more}
+
+
+def promotion_of(resource: Raw) -> list[RenderedResource]:
+    """As an agent is told of the promotion of what is promotable; of anything else there is none."""
+    ocf = resource.get("ocf", {})
+    if not ocf.get("promotable"):
+        return []
+    return [RenderedResource.from_wire({**resource, "ocf": {**ocf, "copies": 2, "role": "Promoted"}})]
 
 
 def session(host: str, seq: int = 1, *, boot: str = "", nonce: str = "") -> SessionRef:

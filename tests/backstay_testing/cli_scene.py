@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from typer.testing import CliRunner, Result
 
@@ -14,7 +14,7 @@ from backstay_api.client.errors import NotFound
 from backstay_api.client.transport import ApiConfig
 from backstay_api.memory.server import MemoryApi, MemoryCluster
 from backstay_api.objects import lease
-from backstay_api.objects.kinds import LEASES, Kind, raw
+from backstay_api.objects.kinds import LEASES, NAMESPACES, Kind, raw
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.models.base import GROUP, VERSION, Object
 from backstay_cli.main import build
@@ -28,6 +28,7 @@ from backstay_operator.planner.tell.status import service_status
 from backstay_testing.builders import a_request, a_service, an_instance
 from backstay_testing.worlds import a_world, add_host, report, say_ready
 
+T = TypeVar("T")
 NOW = "2026-03-01T12:00:00Z"
 
 
@@ -38,6 +39,23 @@ def kind_of(model: type[Object]) -> Kind[dict[str, Any]]:
 
 class TokenApi(MemoryApi):
     """Makes tokens too (a fake: they only say what was asked for)."""
+
+    def __init__(self, store: MemoryCluster, before_each_patch: Callable[[], object] = lambda: None) -> None:
+        super().__init__(store)
+        self._before_each_patch = before_each_patch
+
+    async def patch(
+        self,
+        kind: Kind[T],
+        name: str,
+        body: Mapping[str, Any],
+        namespace: str = "",
+        *,
+        subresource: str = "",
+        timeout_s: float | None = None,
+    ) -> T:
+        self._before_each_patch()
+        return await super().patch(kind, name, body, namespace, subresource=subresource, timeout_s=timeout_s)
 
     async def create(self, kind: Kind[Any], obj: Any, namespace: str = "", *, timeout_s: float | None = None) -> Any:
         if kind.kind != "TokenRequest":
@@ -58,6 +76,8 @@ class Cluster:
     endpoint: ClassVar[ApiConfig] = ApiConfig(servers=("https://api.example:6443",))
     meanwhile: Callable[[], object] = lambda: None
     """What happens a second after a command has begun."""
+    before_each_patch: Callable[[], object] = lambda: None
+    """What somebody else does just before a command writes."""
     opened: list[Options] = field(default_factory=list)
     """How the API server was called."""
     texts: dict[str, str] = field(default_factory=dict)
@@ -109,7 +129,7 @@ class Cluster:
 
     def _open(self, options: Options) -> MemoryApi:
         self.opened.append(options)
-        return TokenApi(self.store)
+        return TokenApi(self.store, self.before_each_patch)
 
     def _run(self, command: Coroutine[Any, Any, int]) -> int:
         async def beside() -> int:
@@ -138,6 +158,7 @@ class Cluster:
 def a_cluster(*, holder: str | None = "n1", ready: tuple[str, ...] = ("n2",), **spec: Any) -> Cluster:
     """web on n1, n2 ready, n3 cordoned; told as the operator tells it."""
     cluster, world = Cluster(), a_world("n1", "n2")
+    cluster.create(NAMESPACES, {"metadata": {"name": "kube-system"}})
     add_host(world, "n3", mode="Cordon")
     run_on(cluster, world, a_service(**spec), holder, ready)
     tell(cluster, world)

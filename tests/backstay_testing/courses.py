@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backstay_operator.planner.actions import Action, DeleteInstance, WriteClaim, WriteInstance
+from backstay_operator.planner.do.course import Course
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
-from backstay_operator.planner.do.instances import Course
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_host, a_service, an_order, marked
 from backstay_testing.worlds import Befall, report, tell

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from backstay_api.objects.models import FenceRequest
 from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
-from backstay_operator.planner.do.fences import fence_actions, fence_guard
+from backstay_operator.planner.do.fence_guard import fence_guard
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import PROVEN, SWITCHED_OFF, a_host, a_request, a_service, an_instance, unit
 from backstay_testing.worlds import Befall, a_world, add_host, put, say_ready, seal, silence

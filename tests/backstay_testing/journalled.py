@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backstay_agent.core.books import Books, Record
+from backstay_agent.core.checkpoint import Checkpoint, Record
 from backstay_api.objects.plain import InstanceOrder, SessionRef
 from backstay_testing.agent_world import unit
 
@@ -42,9 +42,9 @@ def a_record(**more: Any) -> Record:
     return Record(**{**values, **more})
 
 
-def books(*records: Record, **more: Any) -> Books:
+def checkpoint(*records: Record, **more: Any) -> Checkpoint:
     values: dict[str, Any] = {"boot_id": "b", "nonce": "mine", "seq": 5}
-    return Books(**{**values, **more}, records={record.uid: record for record in records})
+    return Checkpoint(**{**values, **more}, records={record.uid: record for record in records})
 
 
 RUNNING = a_record(may_run=True, resources=(unit(),), running_revision=1)

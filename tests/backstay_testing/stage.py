@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from backstay_agent.drivers.base import Observed
 from backstay_agent.fake import Script
 from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Kind, Raw
+from backstay_api.objects.names import promoted_name
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -27,7 +30,8 @@ from backstay_api.objects.object_kinds import (
     HOSTS,
 )
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.resource_kinds import identity
+from backstay_api.objects.resource_kinds import identities, identity
+from backstay_dev.simulator.copywatch import judged_as
 from backstay_dev.simulator.machines import Machine
 from backstay_dev.simulator.monitor import Owned
 from backstay_dev.simulator.processes import SimulationLoop
@@ -40,7 +44,7 @@ from backstay_operator.planner import actions as act
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
-from .builders import a_taint
+from .builders import a_taint, promotion_of
 from .rights import PERSON, Rights
 from .steps import line, steps
 from .truthful import every_sentence_agrees
@@ -58,13 +62,15 @@ class Stage(Rights):
 
     open: list[Stage] = []
     """All that have not ended yet."""
+    has_classes = tells_losses = False
+    """There was some ServiceClass, so that what services are allowed is told; it was looked at what the loss of each host would leave over."""
 
     def __init__(
         self, *names: str, devices: bool = True, profile: str = "lab", settings: Settings | None = None
     ) -> None:
         self.loop = SimulationLoop(seed=1, limit_s=math.inf)
         self.real = Real(Shape(hosts=(), operators=1, services=()), seed=1, loop=self.loop)
-        self.real.settings, self.real.employ = settings or Settings(), self._employ
+        self.real.settings, self.real.employ = replace(settings or Settings(), keeps_plans_from=0), self._employ
         self.real.boots_for_s, self.real.restarts_in_s, self.real.lingers_s = [0.3], [0.05], 5.0
         self.machines = self.real.machines
         self.log: list[str] = []
@@ -134,16 +140,16 @@ class Stage(Rights):
         if runs and what not in machine.by_hand and (service := self._ordered_for(*place)):
             self._begun_for[place] = service
         if (begun_for := self._begun_for.get(place)) and what not in machine.by_hand:
-            owned = self.real.monitor.owners[what]
-            if owned.service != begun_for:
-                what = f"{what} of {begun_for}"
-                self.real.monitor.owners[what] = Owned(begun_for, owned.is_exclusive)
+            owners = self.real.monitor.owners
+            if (owned := owners[what]).service != begun_for:
+                what, same = f"{what} of {begun_for}", [one for one in owners.values() if one.service == begun_for]
+                owners[what] = [*same, Owned(begun_for, owned.is_exclusive)][0]
         self._judge_change(machine, what, runs)
 
     def _ordered_for(self, host: str, what: str) -> str:
         orders = (self.get(HOST_ASSIGNMENTS, host) or {"spec": {}})["spec"].get("instances") or {}
         named = (
-            order["service"]
+            judged_as(order["service"], order["name"])
             for order in orders.values()
             if order["want"] == "Up"
             and what in {identity(RenderedResource.from_wire(one)) for one in order["resources"]}
@@ -159,7 +165,7 @@ class Stage(Rights):
         apply = writer.apply
 
         async def noted(action: act.Action) -> Result:
-            is_told = isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus))
+            is_told = isinstance(action, (act.WriteServiceStatus, act.WriteHostStatus, act.WriteClassStatus))
             here = [] if is_told else [line(action)]
             self.log += here
             result = await apply(action)
@@ -174,6 +180,7 @@ class Stage(Rights):
 
     def _plan(self, world: World) -> Plan:
         made = plan(world)
+        assert made == plan(replace(world, kept=defaultdict(dict))), "the plan from nothing is another"
         every_sentence_agrees(world, made.actions)
         self.plans.append(made)
         return made
@@ -198,11 +205,18 @@ class Stage(Rights):
     def apply_service(self, name: str = "web", **spec: Any) -> None:
         """kubectl apply."""
         spec.setdefault("resources", [{"name": "main", "systemd": {"unit": f"{name}.service"}}])
+        many = spec.get("mode", "Single") != "Single"
         for resource in spec["resources"]:
-            what, many = identity(RenderedResource.from_wire(resource)), spec.get("mode", "Single") != "Single"
             copies = spec.get("replicas", len(self.machines)) if many else 1
-            known = self.real.monitor.owners.get(what, Owned(name, spec.get("exclusive", not many)))
-            self.real.monitor.owners[what] = replace(known, copies=max(known.copies, copies))
+            if resource.get("role") == "Promoted":
+                copies, first = 1, Owned(promoted_name(name), True)
+            else:
+                first = Owned(name, spec.get("exclusive", not many))
+            for what in identities([RenderedResource.from_wire(resource)]):
+                known = self.real.monitor.owners.get(what, first)
+                self.real.monitor.owners[what] = replace(known, copies=max(known.copies, copies))
+            for what in identities(promotion_of(resource)):
+                self.real.monitor.owners[what] = Owned(promoted_name(name), True)
         meta = {"name": name, "namespace": NAMESPACE}
         if (old := self.get(HA_SERVICES, name)) is None:
             self.create(HA_SERVICES, {"metadata": meta, "spec": spec})
@@ -323,6 +337,17 @@ class Stage(Rights):
         """Its agent finds out when it looks again."""
         self.script(host, unit).not_ready = why
         self.wait(LOOK_AGAIN_S + 1)
+
+    def look(self, host: str, resource: str, why: str = "", **facts: str) -> None:
+        """What is seen of a prerequisite there, from the next look on. Nothing said: it is there, and as everywhere."""
+        self.alter(host, resource, why, **facts)
+        self.wait(LOOK_AGAIN_S + 1)
+
+    def alter(self, host: str, resource: str, why: str = "", **facts: str) -> None:
+        """The same, and nobody has looked since."""
+        looks = self.machines[host].state.looks
+        looks.pop(resource, None)
+        looks.update({resource: Observed(why, facts)} if why or facts else {})
 
     def break_bmc(self, host: str, how: str = "dead") -> None:
         """dead: it never answers; stuck: it answers, says on, and does nothing."""

@@ -6,15 +6,20 @@ has changed by a step: what the operator did and why, what runs where, what serv
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import yaml
 
+from backstay_api.objects.names import promoted_name
+from backstay_api.objects.object_kinds import SERVICE_CLASSES
+from backstay_api.objects.resource_kinds import is_prerequisite
+
+from .recorded import HEAD
 from .stage import Stage
 
-HEAD: Final = "== "
 _NOTHING_NEW: Final = "other standbys, other units to secure, or another heartbeat"
 """Orders that only ask hosts to be ready: how many writes it takes to ask all of them is no part of a story."""
 
@@ -81,8 +86,42 @@ def _move_copy(stage: Stage, name: str, instance: str, to: str) -> None:
     stage.ask_to_move(to, name, instance=instance)
 
 
+def _reads(stage: Stage, name: str, host: str, text: str) -> None:
+    """What a file says there, its lines parted by a bar."""
+    lines = tuple(text.split(" | "))
+    stage.machines[host].state.texts[name] = lines
+    stage.look(host, name, content=hashlib.md5("\n".join(lines).encode()).hexdigest())
+
+
+def _look_at_losses(stage: Stage) -> None:
+    """As the operator does in quiet moments, here at once; from then on each service's answer is a part of the story."""
+    assert stage.operator is not None
+    study, stage.tells_losses = stage.operator.losses, True
+    stage.do(study.piece)
+    while study.is_at_work:
+        stage.do(study.piece)
+    stage.settle()
+
+
 def _maintain(stage: Stage, how: str, host: str) -> None:
     stage.maintain(host, {"drain": "Drain", "cordon": "Cordon", "hands off": "HandsOff", "undrain": None}[how])
+
+
+def _position(stage: Stage, host: str, number: str) -> None:
+    """Of the data there, as the command `/position` says it."""
+    stage.machines[host].state.scores["/position"] = int(number)
+
+
+def _allow(stage: Stage, name: str, spec: str) -> None:
+    stage.has_classes, said = True, yaml.safe_load(spec)
+    if stage.get(SERVICE_CLASSES, name) is None:
+        stage.create(SERVICE_CLASSES, {"metadata": {"name": name}, "spec": said})
+    else:
+        stage.edit(SERVICE_CLASSES, name, spec=said)
+
+
+def _dies(stage: Stage, name: str, host: str) -> None:
+    stage.do(lambda: stage.machines[host].state.kill(f"unit {name}.service"))
 
 
 def _fails(stage: Stage, name: str, what: str, host: str, why: str = "") -> None:
@@ -93,6 +132,7 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     # Time.
     r"wait (\d+) s": lambda stage, seconds: stage.wait(float(seconds)),
     r"settle": Stage.settle,
+    r"the operator looks what each loss would leave over": _look_at_losses,
     # What people write.
     r"(\w+) runs on (n\d)(?: with (.+))?": _run,
     r"apply (\w+)(?: with (.+))?": _apply,
@@ -105,8 +145,12 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"taint (n\d) with (.+)": lambda stage, host, taints: stage.taint(host, *taints.split(", ")),
     r"untaint (n\d)": Stage.taint,
     r"(n\d) offers (\w+)=(\w+)": lambda stage, host, name, much: stage.offer(host, **{name: much}),
+    r"class (\w+) allows (.+)": _allow,
+    r"delete class (\w+)": lambda stage, name: stage.delete(SERVICE_CLASSES, name),
     r"remove host (n\d)": Stage.remove_host,
     r"add host (n\d)": Stage.add_host,
+    r"the data on (n\d) is at (\d+)": _position,
+    r"the main process of (\w+) on (n\d) is killed": _dies,
     # What befalls hosts, and what runs there.
     r"(n\d) loses power": Stage.power_off,
     r"(n\d) boots": Stage.boot,
@@ -122,6 +166,15 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"(\w+) does not (start|stop) on (n\d): (.+)": _fails,
     r"(\w+) (start|stop)s again on (n\d)": _fails,
     r"(\w+) is not ready on (n\d): (.+)": lambda stage, name, host, why: stage.unready(host, why, f"{name}.service"),
+    r"(\w+) on (n\d) is missing: (.+)": lambda stage, name, host, why: stage.look(host, name, why),
+    r"(\w+) on (n\d) reads: (.+)": _reads,
+    r"(\w+) on (n\d) is edited: (\w+) (\w+)": lambda stage, name, host, fact, value: stage.look(
+        host, name, **{fact: value}
+    ),
+    r"(\w+) on (n\d) is edited at this moment: (\w+) (\w+)": lambda stage, name, host, fact, value: stage.alter(
+        host, name, **{fact: value}
+    ),
+    r"(\w+) on (n\d) is as everywhere": lambda stage, name, host: stage.look(host, name),
     r"somebody starts (\w+) on (n\d)": lambda stage, name, host: stage.start_by_hand(host, f"{name}.service"),
     r"somebody stops it on (n\d)": Stage.stop_by_hand,
 }
@@ -139,10 +192,30 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
         yield f"{name} on hosts", f"{name} runs on {' and '.join(stage.copies(name)) or 'no host'}"
         whys = [one.why for one in service.status.instances] or [stage.told(name, "Ready")[2]]
         yield name, f"{name} is {service.status.state}: {'; '.join(whys)}"
-        if service.spec.mode in ("Replicated", "EveryHost"):
+        if any(is_prerequisite(one) for one in service.spec.resources):
+            for condition in ("StandbyReady", "Degraded"):
+                _, reason, why = stage.told(name, condition)
+                yield f"{condition} of {name}", f"{name} {condition} {reason}: {why}"
+        if stage.has_classes:
+            yield f"classes about {name}", f"{name} is {_judged(stage, name)}"
+        for condition in ("SurvivesHostLoss", "SurvivesDomainLoss") if stage.tells_losses else ():
+            if any(one.type == condition for one in service.status.conditions):
+                is_true, reason, why = stage.told(name, condition)
+                yield f"{condition} of {name}", f"{name} {condition} {is_true} {reason}: {why}"
+        if service.spec.mode == "Promotable":
+            above = " and ".join(stage.copies(promoted_name(name))) or "no host"
+            yield (
+                f"what is promoted of {name}",
+                f"{name} is promoted on {above}, and its status says {service.status.promoted or 'nowhere'}",
+            )
+        if service.spec.mode != "Single":
             yield f"copies of {name}", f"{name} has {service.status.copies}: {stage.told(name, 'Ready')[2]}"
-            accepted, _, why = stage.told(name, "Accepted")
-            yield f"acceptance of {name}", f"{name} is {'accepted' if accepted == 'True' else 'refused'}: {why}"
+            yield f"acceptance of {name}", f"{name} is {_judged(stage, name)}"
     for host in stage.world.hosts.values():
         found = next(one for one in host.status.conditions if one.type == "Ready")
         yield host.metadata.name, f"{host.metadata.name} is {found.reason}: {found.message}"
+
+
+def _judged(stage: Stage, name: str) -> str:
+    accepted, _, why = stage.told(name, "Accepted")
+    return f"{'accepted' if accepted == 'True' else 'refused'}: {why}"

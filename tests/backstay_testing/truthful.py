@@ -74,11 +74,19 @@ def _status_agrees(world: World, made: tuple[act.Action, ...], service: HAServic
         }
         for one in there
     }
+    _what_is_closed_is_over(told, made)
     for instance in there:
         is_only = len(service.slots) == 1
         _slot_agrees(world, made, instance, of_slots[instance.uid] | (of_all if is_only else set()))
     assert not there or len(service.slots) == 1 or of_all <= set().union(*of_slots.values()), f"{service.key}: {of_all}"
     assert told.last_failover is None or not _NAMED.search(told.last_failover.cause), told.last_failover
+
+
+def _what_is_closed_is_over(told: HAServiceStatus, made: tuple[act.Action, ...]) -> None:
+    closed = {one.before.metadata.name for one in _written(made) if one.before.spec.grant and one.spec.grant is None}
+    for each in told.instances:
+        is_over = each.state not in ("Running", "Starting")
+        assert each.name not in closed or is_over, f"closed, and {each.state}: {each.why}"
 
 
 def _hosts_in(texts: Iterable[str]) -> set[str]:
@@ -98,10 +106,14 @@ def _slot_agrees(world: World, made: tuple[act.Action, ...], instance: HAInstanc
         assert named == {target}, f"{instance.key}: nothing of this plan sends it to {named}"
 
 
+def _written(made: tuple[act.Action, ...]) -> list[act.WriteInstance]:
+    return [action for action in made if isinstance(action, act.WriteInstance)]
+
+
 def _granted(made: tuple[act.Action, ...]) -> Iterator[tuple[str, str]]:
     """Key of the instance, and the host that this plan grants it to."""
-    for action in made:
-        if isinstance(action, act.WriteInstance) and action.spec.grant is not None:
+    for action in _written(made):
+        if action.spec.grant is not None:
             yield action.before.key, action.spec.grant.host
 
 

@@ -195,3 +195,35 @@ def _bend(draw: Draw, holder: Any, key: Any) -> None:
 
 def perhaps_bent(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(strategy, strategy.flatmap(bent), strategy.flatmap(bent))
+
+
+# --- services ---------------------------------------------------------------------------------------------------------
+
+
+def tidy(spec: Json) -> Json:
+    """A service without those fields that do not go with the others: with so many rules between fields, chance alone hardly ever keeps all."""
+    spec = copy.deepcopy(spec)
+    mode, placement = spec.get("mode", "Single"), spec.get("placement", {})
+    unwanted = {
+        **dict.fromkeys(("promoted", "promotion"), mode != "Promotable"),
+        "replicas": mode not in ("Replicated", "Promotable"),
+        "dependsOn": any("/" in one.get("service", "") for one in spec.get("dependsOn", ())),
+    }
+    _without(spec, {name for name, is_unwanted in unwanted.items() if is_unwanted})
+    if placement.get("failback") == "Window" or "window" in placement:
+        _without(placement, {"failback", "window"})
+    for rule in (*placement.get("together", ()), *placement.get("apart", ())):
+        _without(rule, {"weight"})
+        rule["required"] = True
+    for resource in spec["resources"]:
+        _without(resource, {"reloadedAt"} if "systemd" not in resource else set())
+        _without(resource, {"role"} if mode != "Promotable" else set())
+        _without(resource.get("systemd", {}), {"overrides"})
+        if "command" in resource and resource["command"].get("convention") != "lsb":
+            resource["command"] = {"start": ["/bin/true"], "stop": ["/bin/true"]}
+    return spec
+
+
+def _without(values: Json, names: set[str]) -> None:
+    for name in names:
+        values.pop(name, None)

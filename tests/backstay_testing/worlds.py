@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Literal
+from copy import copy
+from dataclasses import fields, replace
+from typing import Any, Literal
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAInstance, HAService, HostAssignment
 from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.models.instance import SessionRef
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from backstay_operator.planner.do.orders import rendered
 from backstay_operator.planner.know.world import LeaseSeen, World
 
 from .builders import (
@@ -33,6 +36,19 @@ SILENT_S = 30.0
 
 Befall = Callable[[World], object]
 """Something that happens in a world: a row of a table is often one of these, and what is decided then."""
+
+
+def own_copy(world: World) -> World:
+    """The same objects, with nothing kept: what is done to it is done to nobody else's."""
+    known = {one.name: _own(getattr(world, one.name)) for one in fields(World) if one.name != "kept"}
+    return replace(world, **known, kept=defaultdict(dict))
+
+
+def _own(value: Any) -> Any:
+    mine = copy(value) if isinstance(value, dict | set) else value
+    if isinstance(mine, dict):
+        mine.update((key, set(one)) for key, one in value.items() if isinstance(one, set))
+    return mine
 
 
 def nothing(world: World) -> None:
@@ -193,6 +209,21 @@ def say_ready(
         _amend(world, host, "spec", {"standbys": {**raw["spec"].get("standbys", {}), of: order}})
 
 
+def say_seen(
+    world: World,
+    service: HAService,
+    host: str,
+    *findings: Raw,
+    revision: int | None = None,
+    slot: int = 0,
+    uid: str = "",
+) -> None:
+    """The host has looked at the prerequisites: `{"name": "conf", "facts": {"content": "a"}}`, `{"name": "conf", "why": "is missing"}`."""
+    raw, of = world.assignments[host].wire()["status"].get("prerequisites", {}), uid or f"uid-{service.slots[slot]}"
+    said = {"revision": service.metadata.generation if revision is None else revision, "findings": list(findings)}
+    _amend(world, host, "status", {"prerequisites": {**raw, of: said}})
+
+
 def report(
     world: World,
     service: HAService,
@@ -221,7 +252,12 @@ def running(world: World, service: HAService, host: str = "n1", *, epoch: int = 
     (slot,) = service.slots
     instance = world.instances[f"{service.metadata.namespace}/{slot}"]
     generation = service.metadata.generation or 0
-    tell(world, host, instance, an_order(instance, revision=generation, resources=service.wire()["spec"]["resources"]))
+    tell(
+        world,
+        host,
+        instance,
+        an_order(instance, revision=generation, resources=[one.wire() for one in rendered(service)]),
+    )
     report(world, service, host, "Running", epoch=epoch)
     say_ready(world, service, *(name for name in world.hosts if name != host))
     return instance

@@ -16,8 +16,10 @@ import yaml
 from backstay_api.generate.files import CHART, REPOSITORY
 from backstay_dev.lab.shell import call
 from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_fencer.health import Health
 from backstay_operator.control.serve.endpoints import Endpoints
 from backstay_operator.control.serve.metrics import Metrics
+from backstay_testing import fencer_scene
 from backstay_testing.control_scene import Scene
 from backstay_testing.promtool import promtool
 from contract.chart_scene import of_kind, rendered
@@ -35,7 +37,7 @@ _KNOWN = [word for kind in _KINDS for word in ("--api-versions", f"monitoring.co
 
 @pytest.fixture(scope="module")
 def series() -> set[str]:
-    """Names of all that an operator tells of, as Prometheus stores them."""
+    """Names of all that operator and fencer tell of, as Prometheus stores them."""
     found: set[str] = set()
 
     async def story() -> None:
@@ -44,6 +46,9 @@ def series() -> set[str]:
         async with scene.operator() as operator:
             await asyncio.sleep(1)
             found.update(_names(Metrics(operator, Endpoints(operator).state).render().decode()))
+        async with fencer_scene.Scene().fencer() as fencer:
+            health = Health(fencer)
+            found.update(_names(health.metrics(health.facts())))
 
     in_virtual_time(story)()
     return found
@@ -90,12 +95,13 @@ def test_the_chart_installs_them_where_they_are_asked_for_and_the_kinds_are_know
     (board,) = (one for name, one in of_kind(everything, "ConfigMap").items() if name.endswith("-dashboard"))
     assert json.loads(board["data"]["backstay.json"])["panels"] == PANELS
     for kind in ("PodMonitor", "ServiceMonitor"):
-        (monitor,) = of_kind(everything, kind).values()
-        assert monitor["metadata"]["labels"]["release"] == "kps"
-        wanted = monitor["spec"]["selector"]["matchLabels"]
-        chosen = of_kind(everything, "Service" if kind == "ServiceMonitor" else "Deployment")["backstay-operator"]
-        labels = chosen["metadata"]["labels"]
-        assert wanted.items() <= labels.items()
+        monitors = of_kind(everything, kind)
+        assert sorted(monitors) == ["backstay-fencer", "backstay-operator"]
+        for name, monitor in monitors.items():
+            assert monitor["metadata"]["labels"]["release"] == "kps"
+            wanted = monitor["spec"]["selector"]["matchLabels"]
+            chosen = of_kind(everything, "Service" if kind == "ServiceMonitor" else "Deployment")[name]
+            assert wanted.items() <= chosen["metadata"]["labels"].items()
     there = {one["kind"] for one in rendered(*_KNOWN)}
     assert there.isdisjoint({*_KINDS, "ConfigMap"}), "nothing of it by default"
     assert {one["kind"] for one in rendered(*values)}.isdisjoint(_KINDS), "nor where nobody knows the kinds"

@@ -91,3 +91,12 @@ def test_another_namespace_than_the_releases_is_meant_everywhere() -> None:
 def test_a_typo_in_these_fails_too(typo: str) -> None:
     with pytest.raises(Exception, match=r"(?i)schema|additional"):
         rendered("--set", typo)
+
+
+def test_two_fencers_are_upgraded_and_drained_one_at_a_time() -> None:
+    fencer = of_kind(rendered(), "Deployment")["backstay-fencer"]["spec"]
+    assert (fencer["replicas"], fencer["strategy"]["rollingUpdate"]) == (2, {"maxUnavailable": 1, "maxSurge": 1})
+    assert of_kind(rendered(), "PodDisruptionBudget")["backstay-fencer"]["spec"]["maxUnavailable"] == 1
+    in_the_nodes = ("--set", "fencer.hostNetwork=true", "--set", "fencer.replicas=1")
+    fencer = of_kind(rendered(*in_the_nodes), "Deployment")["backstay-fencer"]["spec"]
+    assert (fencer["replicas"], fencer["strategy"]["rollingUpdate"]["maxSurge"]) == (1, 0)

@@ -5,19 +5,22 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from backstay_api.client.api import EventType
-from backstay_api.client.errors import Forbidden, Unreachable
+from backstay_api.client.errors import Forbidden, NotFound, Unreachable
 from backstay_api.client.http import HttpApi
 from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause
 from backstay_api.client.kubeconfig import NoConfig, from_kubeconfig, namespace_of, of_agent
+from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import (
     ROLE_BINDINGS,
     ROLES,
@@ -26,6 +29,7 @@ from backstay_api.objects.kinds import (
     token_requests,
 )
 from backstay_dev.lab.controlplane import ControlPlane
+from backstay_dev.lab.pki import Authority
 from contract.scene import CONFIG_MAPS, NAMESPACES, server_config
 
 
@@ -210,6 +214,47 @@ def test_an_identity_that_may_see_one_object_by_name_can_follow_it(control_plane
         await agent.close()
 
     asyncio.run(story())
+
+
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "ends_in", "good"),
+    [
+        pytest.param(True, "127.0.0.1", HALF_AN_HOUR, True, id="ours"),
+        pytest.param(True, "127.0.0.1", -HALF_AN_HOUR, False, id="expired"),
+        pytest.param(True, "elsewhere.example", HALF_AN_HOUR, False, id="another name"),
+        pytest.param(False, "127.0.0.1", HALF_AN_HOUR, False, id="another authority"),
+    ],
+)
+def test_whatever_is_wrong_with_a_certificate_nothing_is_sent(
+    tmp_path: Path, ours: bool, name: str, ends_in: timedelta, good: bool
+) -> None:
+    """A renewal of a Lease then fails as it does without an API server."""
+    trusted, other = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    pair = (trusted if ours else other).issue("server", [name], ends_in=ends_in)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    seen: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readline())
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}")
+
+    async def story() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        api = HttpApi(
+            ApiConfig(servers=(url,), ca_file=str(trusted.cert_file), token=lambda: "t"), rng=random.Random(1)
+        )
+        with pytest.raises(NotFound if good else Unreachable, match=r"(?i)certificate" if not good else None):
+            await api.get(NAMESPACES, "default")
+        await api.close()
+        server.close()
+
+    asyncio.run(story())
+    assert len(seen) == good
 
 
 @pytest.mark.api

@@ -289,6 +289,53 @@ def test_an_answer_beyond_all_bounds_is_refused() -> None:
     asyncio.run(story())
 
 
+# --- which cluster it is ---------------------------------------------------------------------------------------------
+
+
+def of_cluster(uid: str) -> bytes:
+    return answer({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}})
+
+
+def test_a_server_of_another_cluster_is_told_nothing_and_the_next_one_is_asked() -> None:
+    async def story() -> None:
+        async with a_server(of_cluster("theirs")) as other, a_server(of_cluster("ours"), answer(), answer()) as good:
+            async with an_api(other, good, cluster="ours") as api:
+                assert await write(api) == LEASE == await read(api.lane("another"))
+            assert (other.requests, good.requests) == (["GET"], ["GET", "PUT", "GET"]), "each is asked once"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        pytest.param(
+            of_cluster("theirs"), "another cluster: its kube-system has the UID theirs, ours ours", id="another"
+        ),
+        pytest.param(refusal(500), r"does not say which cluster it is of \(answered 500\)", id="in trouble"),
+        pytest.param(answer({"kind": "Namespace"}), "does not say which cluster", id="no namespace"),
+        pytest.param(CUT, "does not say which cluster it is of: ", id="cut"),
+    ],
+)
+def test_a_server_that_may_be_of_another_cluster_is_sent_nothing(first: bytes, why: str) -> None:
+    async def story() -> None:
+        async with a_server(first) as server, an_api(server, cluster="ours") as api:
+            with pytest.raises(Unreachable, match=why):
+                await write(api)
+            assert server.requests == ["GET"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_who_may_not_ask_which_cluster_it_is_is_kept_from_nothing_else(code: int) -> None:
+    async def story() -> None:
+        async with a_server(refusal(code), answer()) as server, an_api(server, cluster="ours") as api:
+            assert await write(api) == LEASE
+
+    asyncio.run(story())
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.client.api import Entry, Event, EventType
-from backstay_api.client.errors import ApiError, Forbidden, Gone, Malformed, OutcomeUnknown, TooManyRequests
+from backstay_api.client.errors import ApiError, Forbidden, Gone, Malformed, NotFound, OutcomeUnknown, TooManyRequests
 from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause, news
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import ObjectVersion, Raw
@@ -218,6 +218,25 @@ def test_no_answer_makes_a_tight_loop(error: ApiError) -> None:
             assert len(stage.network.requests) <= 30
 
     run(story(), limit_s=1000)
+
+
+@in_virtual_time
+async def test_of_a_kind_that_the_server_does_not_know_there_is_nothing_where_that_may_be() -> None:
+    stage = Stage()
+    await stage.near.create(WIDGETS, a_widget("old"), "play")
+    await asyncio.sleep(1)
+    stage.informer._version = None  # as after a 410
+    stage.network.fate = Fate(error=NotFound("the server could not find the requested resource"))
+    stage.far.cut_streams()
+    await asyncio.sleep(60)
+    assert [*stage.informer.entries] == [("play", "old")], "another kind is waited for"
+    stage.informer.may_be_absent = True
+    await asyncio.sleep(60)
+    assert not stage.informer.entries and stage.told[-1] == ("DELETED", "old") and stage.informer.synced.is_set()
+    stage.network.fate = Fate()
+    await stage.near.create(WIDGETS, a_widget("new"), "play")
+    await asyncio.sleep(60)
+    assert ("play", "new") in stage.informer.entries
 
 
 @in_virtual_time

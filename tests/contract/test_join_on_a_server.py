@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +13,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from backstay_agent.cluster.tokens import read_token
+from backstay_agent.cluster.tokens import read_token, renew_token
 from backstay_agent.join.exchange import Refused
 from backstay_agent.join.joining import Places, exchanged
 from backstay_agent.join.preflight import ServerAnswer, ask
+from backstay_api.client.errors import ApiError, Unreachable
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects import lease
 from backstay_api.objects.join_tokens import JoinToken, read_line
 from backstay_api.objects.names import LONGEST_TOKEN_S, SYSTEM_NAMESPACE
+from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS
 from backstay_api.objects.rbac import FENCING_NAMESPACE
 from backstay_cli.main import build
 from backstay_cli.session import WELL
@@ -73,10 +76,16 @@ def join(token: JoinToken, folder: Path, uuid: str = UUIDS[0]) -> str:
     (folder / "join-ca").write_text(token.ca)
 
     async def carried_out() -> None:
-        known = ApiConfig(servers=token.servers, ca_file=str(folder / "join-ca"), token=lambda: token.token)
+        ca = str(folder / "join-ca")
+        known = ApiConfig(servers=token.servers, ca_file=ca, token=lambda: token.token, cluster=token.cluster)
         api = HttpApi(known, rng=random.Random(1))
         try:
-            assert await exchanged(api, token, Places(folder / "etc" / "agent.json"), str(folder / "uuid")) == ""
+            assert (
+                await exchanged(
+                    api, token, Places(folder / "etc" / "agent.json", folder / "state"), str(folder / "uuid")
+                )
+                == ""
+            )
         finally:
             await api.close()
 
@@ -108,6 +117,19 @@ def test_one_machine_joins_and_a_second_one_is_refused(plane: ControlPlane, enro
     assert code(plane, own, assignment("j1")) == 404, "its own goes on"
 
 
+def test_a_line_of_another_cluster_is_worth_nothing_here(plane: ControlPlane, enroller: Path, tmp_path: Path) -> None:
+    """Two clusters with one CA: the line names which of them it is for."""
+    line = a_line(plane, enroller, "j6")
+    assert line.cluster == plane.request("GET", "/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    with pytest.raises(Unreachable, match=f"another cluster: its kube-system has the UID {line.cluster}, ours b7"):
+        join(replace(line, cluster="b7"), tmp_path / "m")
+    assert not (tmp_path / "m" / "etc").exists()
+    own = join(line, tmp_path / "m")
+    assert (tmp_path / "m" / "state" / "cluster").read_text().strip() == line.cluster
+    assert code(plane, own, "/api/v1/namespaces/kube-system") == 200, "its own role may ask which cluster it is"
+    assert code(plane, own, "/api/v1/namespaces/default") == 403
+
+
 def test_who_loses_the_race_is_told_which_machine_won(plane: ControlPlane, enroller: Path, tmp_path: Path) -> None:
     line = a_line(plane, enroller, "j2")
     claim = {"metadata": {"annotations": {"backstay.dev/claimed-by": UUIDS[1]}}}
@@ -130,6 +152,52 @@ def test_a_revoked_host_is_dead_within_ten_seconds_and_comes_back(
     again = join(a_line(plane, enroller, "j3"), tmp_path / "m")
     assert code(plane, again, assignment("j3")) == 404
     assert code(plane, own, assignment("j3")) == 401, "the stolen one stays dead"
+
+
+async def rotated_while_it_renews(plane: ControlPlane, enroller: Path, folder: Path) -> tuple[Result, list[str]]:
+    """The command, beside an agent that keeps its token and asks for its own assignment without a pause; and what went wrong for it."""
+    file = folder / "etc" / "token"
+    config = ApiConfig(servers=(plane.url,), ca_file=str(plane.ca_file), token_file=str(file))
+    keeping, asking = HttpApi(config, rng=random.Random(1)), HttpApi(config, rng=random.Random(2))
+    wrong: list[str] = []
+
+    async def ask() -> None:
+        while True:
+            try:
+                await asking.get(HOST_ASSIGNMENTS, "j5")
+            except ApiError as error:
+                wrong.append(str(error))
+            await asyncio.sleep(0)
+
+    agent = [
+        asyncio.create_task(renew_token(keeping, file, now_s=time.time, rng=random.Random(3), look_s=0.2)),
+        asyncio.create_task(ask()),
+    ]
+    answer = await asyncio.to_thread(backstay, enroller, "host", "rotate", "j5")
+    for task in agent:
+        task.cancel()
+    await asyncio.wait(agent)
+    await keeping.close()
+    await asking.close()
+    return answer, wrong
+
+
+def test_an_identity_is_made_anew_without_a_pause_and_the_old_token_is_dead(
+    plane: ControlPlane, enroller: Path, tmp_path: Path
+) -> None:
+    old = join(a_line(plane, enroller, "j5"), tmp_path)
+    made = {"apiVersion": "backstay.dev/v1alpha1", "kind": "HostAssignment", "metadata": {"name": "j5"}}
+    plane.kubectl("create", "-f", "-", stdin=json.dumps(made))
+    answer, wrong = asyncio.run(rotated_while_it_renews(plane, enroller, tmp_path))
+    assert answer.exit_code == WELL and "j5 has its new identity" in answer.output, answer.output
+    assert wrong == []
+    new = (tmp_path / "etc" / "token").read_text()
+    said = read_token(new)
+    assert said and (said.identity, said.life_s) == ("backstay-host-j5", LONGEST_TOKEN_S) and new != old
+    wait_until(lambda: code(plane, old, assignment("j5")) == 401, timeout_s=15, what="the end of the old token")
+    assert code(plane, new, assignment("j5")) == 200
+    gone = f"/api/v1/namespaces/{lease.NAMESPACE}/secrets/backstay-next-j5"
+    assert code(plane, new, gone) == 404, "its own role may look, and nothing is left"
 
 
 def test_a_join_token_is_good_for_its_host_only(plane: ControlPlane, enroller: Path) -> None:

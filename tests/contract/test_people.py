@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -34,12 +35,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """People are ServiceAccounts here: each has a kubeconfig of his own."""
     with installed_in(tmp_path_factory.mktemp("people")) as plane:
         plane.kubectl("create", "namespace", "shop")
-        for person in ("admin", "half", "tenant", "nobody", "confirmer"):
+        for person in ("admin", "half", "tenant", "nobody", "confirmer", "enroller", "policies"):
             plane.kubectl("-n", "shop", "create", "serviceaccount", person)
         cluster_wide = {
             "admin": ("backstay:host-admins",),
             "half": ("hosts-only",),
             "confirmer": ("backstay:fence-confirmers",),
+            "enroller": ("backstay:enrollers",),
+            "policies": ("backstay:policy-admins",),
         }
         hosts_only = ["--verb=get,list,create,patch,delete", "--resource=hosts.backstay.dev"]
         plane.kubectl("create", "clusterrole", "hosts-only", *hosts_only)
@@ -50,6 +53,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         for namespace in ("backstay-hosts", "backstay-fencing"):
             binding = ("--role=backstay:host-admins", "--serviceaccount=shop:admin")
             plane.kubectl("-n", namespace, "create", "rolebinding", "admin", *binding)
+        binding = ("--role=backstay:enrollers", "--serviceaccount=shop:enroller")
+        plane.kubectl("-n", "backstay-hosts", "create", "rolebinding", "enroller", *binding)
         for role in ("backstay:view", "backstay:edit"):
             binding = (f"--clusterrole={role}", "--serviceaccount=shop:tenant")
             plane.kubectl("-n", "shop", "create", "rolebinding", f"tenant-{role[9:]}", *binding)
@@ -98,6 +103,44 @@ def test_a_host_admin_adds_drains_and_removes_a_host(plane: ControlPlane) -> Non
     assert "n5" in backstay(plane, "admin", "status", "-A")
     backstay(plane, "admin", "host", "remove", "n5")
     assert everything_of(plane, "n5") == set()
+
+
+def test_an_enroller_makes_a_new_host_its_tokens_and_their_end(plane: ControlPlane) -> None:
+    bmc = ("--bmc", "fence_redfish", "--bmc-secret", "n7")
+    assert backstay(plane, "enroller", "host", "add", "n7", *bmc).count("created") == 7
+    assert "unchanged" in backstay(plane, "enroller", "host", "add", "n7"), "and again"
+    line = ("host", "join-token", "n7", "--server", "https://192.0.2.1:6443")
+    assert backstay(plane, "enroller", *line).startswith("bs1.")
+    assert "valid" in backstay(plane, "enroller", "host", "list")
+    assert "dead within 10 s" in backstay(plane, "enroller", "host", "revoke", "n7", "--yes")
+    assert backstay(plane, "enroller", *line).startswith("bs1."), "and a new one"
+
+
+def test_a_policy_admin_asks_whom_a_class_would_refuse_before_he_writes_it(plane: ControlPlane, tmp_path: Path) -> None:
+    file = tmp_path / "class.yaml"
+    spec = {"namespaces": ["db"], "allow": [{"units": ["*"]}]}
+    body = {"apiVersion": "backstay.dev/v1alpha1", "kind": "ServiceClass", "metadata": {"name": "db"}, "spec": spec}
+    file.write_text(json.dumps(body))
+    assert "1 of 1 services may bring all" in backstay(plane, "policies", "policy", "test", "-A")
+    said = backstay(plane, "policies", "policy", "test", "-A", "--classes", str(file), code=4)
+    assert "shop/web: namespace shop: refused: no ServiceClass names it" in said
+    config = ("--kubeconfig", plane.kubeconfig_for("shop", "policies"))
+    assert "created" in plane.kubectl(*config, "create", "-f", str(file))
+    plane.kubectl(*config, "delete", "-f", str(file))
+    assert "you may not list serviceclasses" in backstay(plane, "tenant", "policy", "test", "-n", "shop", code=1)
+
+
+def test_an_enroller_changes_no_host_that_is_there(plane: ControlPlane) -> None:
+    backstay(plane, "admin", "host", "add", "n71")
+    for words in (
+        ("host", "add", "n71", "--bmc", "fence_redfish", "--bmc-secret", "n2"),
+        ("drain", "n71"),
+        ("host", "remove", "n71"),
+    ):
+        said = backstay(plane, "enroller", *words, code=1)
+        assert "Nothing was changed. The role backstay:host-admins" in said, said
+    assert json.loads(plane.kubectl("get", "host", "n71", "-o", "json"))["spec"]["fencing"] == {"after": "On"}
+    backstay(plane, "admin", "host", "remove", "n71")
 
 
 @pytest.mark.parametrize("person", ["half", "tenant", "nobody"])

@@ -17,7 +17,14 @@ from backstay_api.client.transport import ApiConfig
 from backstay_api.objects import lease
 from backstay_api.objects.kinds import SECRETS as SECRET
 from backstay_api.objects.names import SYSTEM_NAMESPACE
-from backstay_api.objects.rbac import FENCING_NAMESPACE, IDENTITY_TYPE, JOIN_TYPE, agent_account, join_secret
+from backstay_api.objects.rbac import (
+    FENCING_NAMESPACE,
+    IDENTITY_TYPE,
+    JOIN_TYPE,
+    agent_account,
+    join_secret,
+    next_identity,
+)
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import wait_until
@@ -46,6 +53,8 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
             plane.kubectl("create", "-f", "-", stdin=json.dumps(lease.write(lease.new(host))))
             waiting = {"metadata": {"name": join_secret(host), "namespace": lease.NAMESPACE}, "type": JOIN_TYPE}
             plane.kubectl("create", "-f", "-", stdin=json.dumps(SECRET.to_wire(waiting)))
+            anew = {"metadata": {"name": next_identity(host), "namespace": lease.NAMESPACE}, "type": IDENTITY_TYPE}
+            plane.kubectl("create", "-f", "-", stdin=json.dumps(SECRET.to_wire(anew)))
         # Nobody fills aggregated roles here (that is a controller's work): the part of `edit` is bound itself.
         for role in ("system:aggregate-to-edit", "system:aggregate-to-view", "backstay:edit", "backstay:view"):
             name = f"{EDITORS}-{role.replace(':', '-')}"
@@ -98,6 +107,10 @@ def to_join(host: str, **spec: Any) -> Json:
     return {"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": join_secret(host)}, **spec}
 
 
+def to_next(host: str, **spec: Any) -> Json:
+    return {"boundObjectRef": {"kind": "Secret", "apiVersion": "v1", "name": next_identity(host)}, **spec}
+
+
 # --- tokens ----------------------------------------------------------------------------------------------------------
 
 
@@ -118,6 +131,9 @@ def to_join(host: str, **spec: Any) -> Json:
             id="bound to another's",
         ),
         pytest.param(to_join("n1", expirationSeconds=900), "bound to its identity", id="a join token of its own"),
+        pytest.param(to_next("n1", expirationSeconds=3600), "", id="while its identity is made anew"),
+        pytest.param(to_next("n1", expirationSeconds=3601), "bound to its identity", id="and no longer than that"),
+        pytest.param(to_next("n2", expirationSeconds=3600), "bound to its identity", id="not by another's"),
         pytest.param(
             {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": agent_account("n1")}},
             "bound to its identity",

@@ -1,4 +1,4 @@
-"""Services of several copies on real machines: a web server on two of three hosts, and one on each host with a label."""
+"""Services of several copies on real machines: on two of three hosts, one on each host with a label, and one that is promoted."""
 
 import pytest
 
@@ -77,3 +77,124 @@ def test_a_copy_on_every_host_follows_the_label(fault_lab: FaultLab) -> None:
         fault_lab.take_off("web")
         for name in fault_lab.lab.hosts:
             kubectl("label", "host", name, "web-")
+
+
+WRITER = "pywriter.service"
+POSITION = "/var/lib/position"
+PROMOTABLE = {
+    "mode": "Promotable",
+    "replicas": 3,
+    "promotion": {"scoreCommand": ["/bin/cat", POSITION]},
+    "resources": [*RESOURCES, {"name": "writer", "role": "Promoted", "systemd": {"unit": WRITER}}],
+}
+
+
+def promoted(fault_lab: FaultLab) -> str:
+    return str(fault_lab.product.get("haservices", "web", NAMESPACE).get("status", {}).get("promoted", ""))
+
+
+def why_promoted(fault_lab: FaultLab) -> str:
+    """Who was promoted in each epoch, and what was said of each host then."""
+    return f"{told(fault_lab)} {fault_lab.product.get('hainstances', 'web-promoted', NAMESPACE)['spec'].get('grants')}"
+
+
+def writers(fault_lab: FaultLab) -> set[str]:
+    """Hosts that are on and where it runs, as systemd says."""
+    machines = {name: host for name, host in fault_lab.lab.hosts.items() if host.is_on}
+    return {
+        name
+        for name, host in machines.items()
+        if host.run("systemctl", "is-active", WRITER, check=False).strip() == "active"
+    }
+
+
+def test_the_freshest_copy_is_promoted_and_when_its_host_is_proven_off_the_next(fault_lab: FaultLab) -> None:
+    for name, position in {"n1": 5, "n2": 9, "n3": 7}.items():
+        host = fault_lab.lab[name]
+        host.install_unit(UNIT, SERVER)
+        host.install_unit(WRITER, SERVER.replace("8080", "8081"))
+        host.run("sh", "-c", f"echo {position} > {POSITION}")
+    fault_lab.apply("web", PROMOTABLE)
+    try:
+        fault_lab.until(lambda: promoted(fault_lab) == "n2", "n2 is promoted", also=lambda: why_promoted(fault_lab))
+        assert writers(fault_lab) == {"n2"} and counted(fault_lab) == "3/3"
+        fault_lab.lab["n2"].power_off()
+        fault_lab.until(
+            lambda: promoted(fault_lab) == "n3", "n3 is promoted", also=lambda: why_promoted(fault_lab), timeout_s=90
+        )
+        assert writers(fault_lab) == {"n3"}
+        closed = fault_lab.product.get("hainstances", "web-promoted", NAMESPACE)["spec"]["closed"]
+        assert closed["evidence"] == "Device", "the promoted role waits for the proof"
+        # The role leaves before its copy is touched, and n1 is the only other host with one that works.
+        fault_lab.lab["n3"].run("systemctl", "kill", "-s", "KILL", UNIT)
+        fault_lab.until(lambda: writers(fault_lab) == {"n3"}, "it is promoted again above the copy that was restarted")
+    finally:
+        fault_lab.take_off("web")
+
+
+AGENT = "/usr/lib/ocf/resource.d/d-lab/plays"
+ROLE = "/run/d-plays.promoted"
+# It keeps what it is in files, and says that the data of n2 and then of n3 is the freshest.
+PLAYS = f"""#!/bin/sh
+S=/run/d-plays R={ROLE}
+case $1 in
+meta-data) echo '<resource-agent name="plays"><parameters/><actions><action name="start" timeout="20s"/><action name="stop" timeout="20s"/>'
+    echo '<action name="promote" timeout="20s"/><action name="demote" timeout="20s"/>'
+    echo '<action name="monitor" timeout="20s" interval="1s" depth="0"/></actions></resource-agent>'; exit 0;;
+validate-all) exit 0;;
+start) touch $S; crm_master -l reboot -v $(cat {POSITION}); exit 0;;
+stop) rm -f $R $S; crm_master -l reboot -D; exit 0;;
+promote) [ -e $S ] || exit 7; touch $R; exit 0;;
+demote) rm -f $R; exit 0;;
+monitor) [ -e $S ] || exit 7; [ -e $R ] && exit 8; exit 0;;
+esac
+exit 3
+"""
+BY_ITS_AGENT = {
+    "mode": "Promotable",
+    "replicas": 3,
+    "resources": [
+        {"name": "db", "ocf": {"agent": "d-lab:plays", "instance": "plays", "promotable": True}},
+        {"name": "writer", "role": "Promoted", "systemd": {"unit": WRITER}},
+    ],
+}
+
+
+def of_their_agents(fault_lab: FaultLab) -> set[str]:
+    """Hosts that are on and whose agent has been promoted."""
+    machines = {name: host for name, host in fault_lab.lab.hosts.items() if host.is_on}
+    return {name for name, host in machines.items() if host.run("sh", "-c", f"ls {ROLE} 2>/dev/null || true").strip()}
+
+
+def test_an_ocf_agent_with_roles_promotes_one_copy_and_when_its_host_is_proven_off_the_next(
+    fault_lab: FaultLab,
+) -> None:
+    for name, position in {"n1": 5, "n2": 9, "n3": 7}.items():
+        host = fault_lab.lab[name]
+        host.write_file(AGENT, PLAYS)
+        host.run("chmod", "755", AGENT)
+        host.install_unit(WRITER, SERVER.replace("8080", "8081"))
+        host.run("sh", "-c", f"echo {position} > {POSITION}")
+    fault_lab.apply("web", BY_ITS_AGENT)
+    seen: list[set[str]] = []
+
+    def is_promoted(name: str) -> bool:
+        seen.append(of_their_agents(fault_lab))
+        return promoted(fault_lab) == name and seen[-1] == {name}
+
+    try:
+        fault_lab.until(lambda: is_promoted("n2"), "n2 is promoted", also=lambda: why_promoted(fault_lab))
+        assert writers(fault_lab) == {"n2"} and counted(fault_lab) == "3/3"
+        fault_lab.lab["n2"].power_off()
+        fault_lab.until(lambda: is_promoted("n3"), "n3 is promoted", also=lambda: why_promoted(fault_lab), timeout_s=90)
+        assert writers(fault_lab) == {"n3"}
+        closed = fault_lab.product.get("hainstances", "web-promoted", NAMESPACE)["spec"]["closed"]
+        assert closed["evidence"] == "Device", "the promoted role waits for the proof"
+        # Promoted by hand, a copy is put right: nobody asked for that.
+        fault_lab.lab["n1"].run("touch", ROLE)
+        fault_lab.until(
+            lambda: of_their_agents(fault_lab) == {"n3"}, "a copy that promotes itself is stopped and started"
+        )
+    finally:
+        fault_lab.take_off("web")
+    assert max(map(len, seen)) == 1, "two were promoted at once"

@@ -62,7 +62,7 @@ def test_what_only_hosts_and_others_can_refuse_is_told_in_the_status_and_nobody_
             "everywhere": (
                 {**unit("spare.service"), "mode": "Promotable"},
                 "Accepted",
-                ("False NotSupportedYet", "spec.mode (Promotable)"),
+                ("False NothingPromoted", "spec.mode (Promotable)"),
             ),
             "subnet": (with_address("192.0.2.0/24"), "Accepted", ("False InvalidAddress", "subnet itself")),
             "second-owner": (

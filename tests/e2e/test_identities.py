@@ -1,4 +1,4 @@
-"""Operator and fencer as processes with exactly the chart's identities, policies on, agents on paper: nothing is forbidden.
+"""Operator and fencer as processes with exactly the chart's identities, policies on, real agents on fake hosts: nothing is forbidden.
 
 A service starts, its host is lost, a person confirms, it runs elsewhere, it is deleted. What each program asked the API
 server for is held against its roles.
@@ -9,25 +9,28 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backstay_agent.agent import Agent, Machine, Settings
+from backstay_agent.fake import FakeHostSystem, FakeMachine
 from backstay_agent.join import exchange
+from backstay_agent.store.disk import MemoryDisk
 from backstay_api.client.api import Api
 from backstay_api.client.http import ApiConfig, HttpApi
 from backstay_api.generate.files import CHART, REPOSITORY
 from backstay_api.objects import lease as leases
 from backstay_api.objects.join_tokens import JoinToken
 from backstay_api.objects.names import SYSTEM_NAMESPACE, join_secret
+from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.rbac import FENCING_NAMESPACE, JOIN_TYPE, agent_account
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import Child, LabError, spawn_python
 from backstay_dev.rights.audit import Tally
-from backstay_testing.fake_agents import FakeAgent, until
 
 pytestmark = pytest.mark.api
 
@@ -41,6 +44,14 @@ SERVICE = {
             {"name": "address", "virtualIP": {"address": "192.0.2.10/24"}},
         ]
     },
+}
+
+
+CLASS = {
+    "apiVersion": "backstay.dev/v1alpha1",
+    "kind": "ServiceClass",
+    "metadata": {"name": "all"},
+    "spec": {"namespaces": ["*"], "allow": [{"units": ["web.service"]}, {"networks": ["192.0.2.0/24"]}]},
 }
 
 
@@ -73,8 +84,9 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
     tally.take(plane)
     report = tally.report()
     assert report.missing == (), report.text()
-    # Not in this story: a BMC that can be asked for `off`.
+    # Not in this story: a BMC that can be asked for `off`, and an agent that has joined, which asks the server for its cluster.
     expected = {
+        "agent: get namespaces",
         "fencer: get fencerequests.backstay.dev",
         "fencer: get leases.coordination.k8s.io in backstay-hosts",
     }
@@ -90,19 +102,22 @@ async def story(plane: ControlPlane) -> None:
     )
     for name in ("n1", "n2"):
         enrol(plane, name)
-    agents = {name: FakeAgent(api_of(plane, name), name) for name in ("n1", "n2")}
-    await join(plane, agents["n1"].api, "n1")
-    tasks = {name: asyncio.create_task(agent.run()) for name, agent in agents.items()}
+    hosts = {name: FakeMachine() for name in ("n1", "n2")}
+    apis = {name: api_of(plane, name) for name in hosts}
+    await join(plane, apis["n1"], "n1")
+    tasks = {name: asyncio.create_task(agent_of(apis[name], name, host).run()) for name, host in hosts.items()}
     await until("both hosts are ready", lambda: told(plane, "hosts", "Ready") == {"n1": "True", "n2": "True"})
+    plane.kubectl("apply", "-f", "-", stdin=json.dumps(CLASS))
     plane.kubectl("apply", "-f", "-", stdin=json.dumps(SERVICE))
+    await until("its class counts it", lambda: counted(plane) == {"all": (1, 0)})
     await until("it runs", lambda: told(plane, "haservices", "Ready").get("web") == "True")
-    first = next(name for name, agent in agents.items() if agent.runs)
+    first = next(name for name, host in hosts.items() if host.running)
     other = "n2" if first == "n1" else "n1"
 
     tasks[first].cancel()
     await until("its host is to be fenced", lambda: fences(plane, "Off"))
     confirm(plane)
-    await until("it runs elsewhere", lambda: agents[other].runs)
+    await until("it runs elsewhere", lambda: hosts[other].running)
 
     plane.kubectl("delete", "haservice", "web", "--wait=false")
     await until("it is gone, with all that belonged to it", lambda: is_gone(plane))
@@ -111,8 +126,14 @@ async def story(plane: ControlPlane) -> None:
     for task in tasks.values():
         task.cancel()
     await asyncio.wait(tasks.values())
-    for agent in agents.values():
-        await agent.api.close()
+    for api in apis.values():
+        await api.close()
+
+
+def counted(plane: ControlPlane) -> dict[str, tuple[int | None, int | None]]:
+    """By class: its services, and how many it refuses."""
+    found = {one["metadata"]["name"]: one.get("status", {}) for one in items(plane, "serviceclasses")}
+    return {name: (status.get("services"), status.get("refused")) for name, status in found.items()}
 
 
 def told_of(plane: ControlPlane) -> set[str]:
@@ -147,6 +168,28 @@ def api_of(plane: ControlPlane, host: str) -> HttpApi:
     return HttpApi(
         ApiConfig(servers=(plane.url,), ca_file=str(plane.ca_file), token=lambda: token), rng=random.Random(1)
     )
+
+
+def agent_of(api: Api, host: str, machine: FakeMachine) -> Agent:
+    """The real agent. Nothing real runs on its host; cancelled, it is lost with it."""
+    return Agent(
+        api,
+        MemoryDisk(),
+        FakeHostSystem(machine),
+        Machine(host=host, boot_id=f"boot-{host}", uuid=f"machine-{host}"),
+        rng=random.Random(1),
+        settings=Settings(contract=PROFILES["lab"], wall=lambda: "2026-01-01T00:00:00.000000Z"),
+    )
+
+
+async def until(what: str, holds: Callable[[], Any], *, timeout_s: float = 30.0) -> None:
+    """Wait for a fact that a real server brings about."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        raise AssertionError(f"not within {timeout_s:g} s: {what}") from None
 
 
 def items(plane: ControlPlane, plural: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from backstay_testing.site import Site
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 HERE = Path(__file__).parent / "on_hosts"
-MODULES = ("drivers_stories_ocf", "drivers_stories_ocf_reload")
+MODULES = ("drivers_stories_ocf", "drivers_stories_ocf_reload", "drivers_stories_ocf_roles")
 DEBIANS = "debians_ocf_agents"
 FILES = {name: (HERE / f"{name}.py").read_text() for name in ("drivers_scene", "ocf_scene", *MODULES, DEBIANS)}
 ON_THE_HOST = "/opt/drivers-stories"

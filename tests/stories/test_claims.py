@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import ResourceClaim
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, RESOURCE_CLAIMS
 from backstay_api.objects.resource_kinds import Claim
@@ -284,6 +285,32 @@ def test_a_name_that_leaves_no_room_for_what_is_named_after_it_is_refused(length
     status, reason, message = stage.told(name, "Accepted")
     assert (status, reason) == ("False", "NameTooLong")
     assert f"{length} characters" in message and "at most 251" in message
+
+
+@pytest.mark.parametrize(
+    ("spec", "length", "why"),
+    [
+        pytest.param({"mode": "Replicated", "replicas": 11}, 251, "at most 250", id="ten copies have one digit more"),
+    ],
+)
+def test_a_name_is_refused_that_leaves_no_room_for_all_its_instances(spec: Raw, length: int, why: str) -> None:
+    stage = Stage("n" * 40, "n2")
+    stage.wait(1)
+    name = "x" * length
+    stage.apply_service(name, uid="uid", resources=[unit("web")], **spec)
+    stage.wait(2)
+    status, reason, message = stage.told(name, "Accepted")
+    assert (status, reason) == ("False", "NameTooLong") and why in message
+
+
+def test_a_copy_is_not_made_whose_name_would_be_too_long_and_the_others_are() -> None:
+    stage = Stage("n" * 40, "n2")
+    stage.wait(1)
+    name = "x" * 230
+    stage.apply_service(name, uid="uid", resources=[unit("web")], mode="EveryHost")
+    stage.wait(5)
+    assert stage.told(name, "Accepted")[0] == "True" and stage.copies(name) == ["n2"]
+    assert "would have a name of 271 characters, and 253 is the most" in stage.told(name, "Ready")[2]
 
 
 def test_a_selected_host_that_another_service_has_the_unit_on_is_said_by_the_name_of_the_other() -> None:

@@ -16,10 +16,13 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.survey import parse_survey
 from backstay_cli.discover import recipes, remarks_of, resources_of, shipped_baseline
 from backstay_cli.drafting.comparison import compared
-from backstay_cli.drafting.draft import draft, in_order
+from backstay_cli.drafting.draft import draft, flow, in_order
 from backstay_cli.drafting.needs import Confidence, Need
 from backstay_cli.drafting.rules import needs_of
+from backstay_cli.drafting.writing import Unwritable, added
+from backstay_operator.planner.judge.acceptance import Accepted
 from backstay_operator.planner.judge.unsupported import first_unsupported
+from backstay_testing.acceptance import judged
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SERVICES = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
@@ -100,8 +103,41 @@ def test_a_draft_declares_all_that_it_was_made_of_and_each_line_is_missed_when_i
     whole = text(service)
     assert compared(found, resources_of(whole) or [], remarks_of(whole)).undeclared == ()
     for line in [
-        line for line in whole.splitlines() if line.startswith("    # later:") and "- {name: alive" not in line
+        line for line in whole.splitlines() if line.startswith("    # later:") and "-with, package" not in line
     ]:
         less = whole.replace(f"{line}\n", "")
         missed = compared(found, resources_of(less) or [], remarks_of(less)).undeclared
         assert [need.kind for need in missed] != [], line
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_written_into_a_manifest_of_one_unit_is_all_that_the_draft_has(service: str) -> None:
+    """With `--write`; and a person's own lines stay, whatever they look like."""
+    found = in_order(needs(service))
+    (server,) = [one for one in resources_of(text(service)) or [] if one["name"] == "server"]
+    mine = (
+        "# ours\nkind: HAService\napiVersion: backstay.dev/v1alpha1\nmetadata: {name: a, namespace: shop}  # who asks\n"
+        "spec:\n  resources:  # from below\n  # not needed: {name: x, file: {path: /x}}\n"
+        f"  - {flow(server)}   # by hand\n  state: Running\n"
+    )
+    before = compared(found, resources_of(mine) or [], remarks_of(mine))
+    whole = added(mine, before.undeclared)
+    assert compared(found, resources_of(whole) or [], remarks_of(whole)).undeclared == ()
+    assert [line for line in whole.splitlines() if line in mine.splitlines()] == mine.splitlines()
+    manifest = HAService.model_validate(yaml.safe_load(whole))
+    assert isinstance(judged(manifest), Accepted)
+    assert added(whole, ()) == whole
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "kind: HAService\nspec: {resources: [{name: a, systemd: {unit: a.service}}]}\n",
+        "kind: HAService\nspec:\n  resources:\n    [{name: a, systemd: {unit: a.service}}]\n",
+        "kind: ConfigMap\ndata:\n  resources:\n  - a\n",
+        "kind: HAService\nspec:\n  resources:\n  - name: a\n    x:\n      resources:\n      - b\n",
+    ],
+)
+def test_a_manifest_of_another_form_is_left_as_it_is(manifest: str) -> None:
+    with pytest.raises(Unwritable):
+        added(manifest, needs("nginx"))

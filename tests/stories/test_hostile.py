@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_LEASES
+import pytest
+
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_LEASES
 from backstay_testing.stage import running, steps
 
 TOUCHED = ("SealLease", "WriteInstance", "DeleteFence", "RequestFence", "UpdateFence")
@@ -30,7 +32,7 @@ def test_a_refused_edit_does_not_keep_a_lost_service_down() -> None:
     stage.wait(10)
     assert stage.copies() == ["n2"]
     told = stage.world.services["shop/web"].status.conditions
-    assert {c.type: (c.status, c.reason) for c in told}["Accepted"] == ("False", "NotSupportedYet")
+    assert {c.type: (c.status, c.reason) for c in told}["Accepted"] == ("False", "NothingPromoted")
     assert {c.type: (c.status, c.reason) for c in told}["Degraded"] == ("True", "ManifestRefused")
     stage.boot("n1")
     stage.wait(2)
@@ -59,6 +61,29 @@ def test_a_refused_edit_starts_nothing_that_was_stopped() -> None:
     stage.apply_service(mode="Promotable", replicas=2)
     stage.wait(5)
     assert stage.copies() == []
+
+
+@pytest.mark.parametrize("name", ["backstay.dev/move", "backstay.dev/clear"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"host": "n2", "generation": 1e999, "epochs": {"web-0": 1e999}, "number": 1e999}', id="numbers"),
+        pytest.param("[" * 100_000, id="lists without end"),
+        pytest.param('{"host": "\\ud800", "epochs": {"\\ud800": 1}, "number": 1}', id="half a character"),
+        pytest.param(
+            '{"host": "n2", "epochs": {"web-0": 1}, "number": 99999999999999999999999}', id="too large a number"
+        ),
+    ],
+)
+def test_what_somebody_writes_into_an_annotation_stops_no_operator(name: str, text: str) -> None:
+    stage = running("n1", "n2")
+    stage.edit(HA_SERVICES, "web", metadata={"annotations": {name: text}})
+    stage.wait(5)
+    on = stage.copies()[0]
+    stage.power_off(on)
+    stage.wait(30)
+    assert stage.copies() == [{"n1": "n2", "n2": "n1"}[on]]
+    assert stage.real.story.last(4000).count("operator-a died") == 0
 
 
 def test_the_units_of_what_still_runs_stay_secured_through_a_refused_edit() -> None:

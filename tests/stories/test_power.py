@@ -5,6 +5,7 @@ import pytest
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
 from backstay_operator.planner.know.world import Settings
+from backstay_testing.builders import unit
 from backstay_testing.stage import Stage, is_sealed, running, steps
 
 SWITCHES = ("SealLease", "UpdateFence", "RequestFence")
@@ -33,6 +34,23 @@ def test_who_is_not_ready_is_named_and_as_soon_as_one_is_it_goes_on() -> None:
     assert "(shop/web: n2 is not ready: main: web.service is masked)" in stage.missing()
     stage.unready("n2", "")
     assert stage.machines["n1"].off_by_device and stage.copies() == ["n2"]
+
+
+def test_a_host_is_left_alone_where_what_could_move_requires_what_could_not() -> None:
+    stage = Stage("n1", "n2", "n3")
+    stage.label("n1", disk="local")
+    stage.wait(1)
+    stage.apply_service("db", resources=[unit("db")], placement={"hosts": {"matchLabels": {"disk": "local"}}})
+    with stage.only("n1"):
+        stage.apply_service("web", dependsOn=[{"service": "db"}])
+        stage.settle()
+    stage.wait(40)
+    stage.log.clear()
+    stage.cut_off("n1")
+    stage.wait(30)
+    assert stage.machines["n1"].is_on and (stage.copies("db"), stage.copies("web")) == (["n1"], ["n1"])
+    assert steps(stage.log, *SWITCHES) == ["RequestFence n1 Observe"]
+    assert "shop/web: it requires shop/db: " in stage.missing("web")
 
 
 def test_one_service_that_somebody_could_take_over_is_worth_it() -> None:

@@ -162,3 +162,12 @@ Argument: (dict "root" $ "values" .Values.operator)
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+
+{{/*
+CEL: whether some pattern under a word of the row `row` stands for a text. The schema leaves no other characters in them than those
+that are replaced here, and plain ones.
+Argument: (dict "words" "units" "text" "resource.systemd.unit")
+*/}}
+{{- define "backstay.allowed" -}}
+row.?{{ .words }}.orValue([]).exists(one, ({{ .text }}).matches('^' + one.replace('\\', '\\\\').replace('.', '[.]').replace('$', '[$]').replace('?', '.').replace('*', '.*') + '$'))
+{{- end -}}

@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.resource_kinds import RESOURCE_KINDS
 from backstay_api.objects.survey import Survey
 
 from .needs import Confidence, Need, label
 
-CARRIED_OUT: Final = frozenset(kind.wire for kind in RESOURCE_KINDS if kind.is_implemented)
+CARRIED_OUT: Final = {kind.wire: kind for kind in RESOURCE_KINDS if kind.is_implemented}
 """Kinds that stand in a draft as resources."""
 MARKS: Final = ("later", "DECIDE", "maybe")
 _ORDER: Final = (
@@ -50,10 +53,14 @@ def draft(survey: Survey, needs: Iterable[Need], namespace: str = "default") -> 
         "spec:",
         "  resources:",
     ]
-    names: set[str] = set()
-    for need in some:
-        lines += [f"    {line}" if line else "" for line in _resource(need, _unique(need.name, names))]
+    lines += [f"    {line}" if line else "" for line in lines_of(some, set())]
     return "\n".join(lines) + "\n"
+
+
+def lines_of(needs: Iterable[Need], names: set[str]) -> Iterator[str]:
+    """The entries of these needs in a list of resources, in which these names are taken."""
+    for need in needs:
+        yield from _resource(need, _unique(need.name, names))
 
 
 def in_order(needs: Iterable[Need]) -> list[Need]:
@@ -73,13 +80,33 @@ def mark_of(need: Need) -> str:
         return "DECIDE"
     if need.confidence is Confidence.MAYBE:
         return "maybe"
-    return "" if need.kind in CARRIED_OUT else "later"
+    return "" if _is_carried_out(need) else "later"
+
+
+def _is_carried_out(need: Need) -> bool:
+    """Whether today's release takes it as it is. It looks at no file that is the host's own, nor at one with an odd name."""
+    kind = CARRIED_OUT.get(need.kind)
+    if kind is None or not kind.is_prerequisite:
+        return kind is not None
+    try:
+        spec = Resource.model_validate({"name": "one", need.kind: _without_others(need)})
+    except ValidationError:
+        return False
+    return not kind.fault(getattr(spec, kind.field)) and need.consistency in ("", "Any", kind.consistency)
+
+
+def _without_others(need: Need) -> dict[str, Any]:
+    """Of a package, it alone: packages `with` it have a line of their own, since nothing compares them yet."""
+    return {field: value for field, value in need.spec.items() if (need.kind, field) != ("package", "with")}
 
 
 def resource_of(need: Need, name: str) -> dict[str, Any]:
     """As a resource of a manifest. What is as always for a kind that is carried out is left out of it."""
-    if need.kind in CARRIED_OUT and not need.is_undecided:
-        return {"name": name, need.kind: dict(need.spec), **need.rest}
+    if _is_carried_out(need) and not need.is_undecided:
+        kind = CARRIED_OUT[need.kind]
+        said = {"consistency": need.consistency, "gate": need.gate} if kind.is_prerequisite else {}
+        other = {field: value for field, value in said.items() if value not in ("", getattr(kind, field))}
+        return {"name": name, need.kind: _without_others(need), **other, **need.rest}
     held = {"strategy": "" if need.is_undecided else need.strategy, "consistency": need.consistency, "gate": need.gate}
     return {
         "name": name,
@@ -99,9 +126,9 @@ def _header(survey: Survey, needs: list[Need]) -> Iterator[str]:
     yield f"Drafted by `backstay discover` from a survey of {survey.unit}{also} on {survey.host}, which took {survey.duration_s:g} s."
     decided = f"{counts['']} are carried out as they stand, {counts['later']} later, {counts['DECIDE']} to DECIDE"
     yield f"{len(kept)} needs: {decided}, {counts['maybe']} that may be none."
-    yield "Today Backstay starts, stops and watches units, commands, addresses, mounts and OCF resources. What stands behind"
-    yield "`# later:` it can neither bring to another host nor compare there: see yourself that each host has it, alike."
-    yield "Keep those lines: `backstay discover --diff` reads them."
+    yield "Backstay starts, stops and watches units, commands, addresses, mounts and OCF resources; of files, folders, packages,"
+    yield "certificates, settings and endpoints it sees that each host has them, alike: you bring them there. What stands behind `# later:`"
+    yield "it can neither bring to another host nor compare there: see to that yourself. Keep those: `backstay discover --diff` reads them."
     yield from _left_out(needs)
     for one in survey.skipped:
         yield f"Not looked at: {one.source}: {one.why}."
@@ -148,6 +175,8 @@ def _resource(need: Need, name: str) -> Iterator[str]:
         yield f"# {mark}: {flow(resource_of(need, name))}"
     else:
         yield from _block(resource_of(need, name))
+    if others := need.spec.get("with") if need.kind == "package" and not mark else None:
+        yield f"# later: {flow({'name': f'{name}-with', 'package': {'name': need.spec['name'], 'with': others}})}"
 
 
 def _block(resource: Mapping[str, Any]) -> Iterator[str]:
@@ -165,7 +194,7 @@ def _block(resource: Mapping[str, Any]) -> Iterator[str]:
 def flow(value: Any) -> str:
     """YAML on one line. A text is written as it is where nobody could take it for anything else."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {flow(each)}" for name, each in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(str(name))}: {flow(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(flow(each) for each in value) + "]"
     if isinstance(value, str):

@@ -17,6 +17,12 @@ def is_little(tree: TreeFacts) -> bool:
     return not tree.is_cut and tree.bytes <= LITTLE_BYTES and tree.files <= LITTLE_FILES
 
 
+def limits(tree: TreeFacts) -> dict[str, int]:
+    """What a `path` must allow that holds more than it may by default, with room to grow."""
+    files = {"maxFiles": 2 * tree.files} if tree.files > LITTLE_FILES else {}
+    return {**files, **({"maxBytes": 2 * tree.bytes} if tree.bytes > LITTLE_BYTES else {})}
+
+
 def is_rare(tree: TreeFacts) -> bool:
     """Whether it changes rarely."""
     return tree.young_hour == 0 and tree.young_day <= RARE_SHARE * tree.bytes

@@ -116,12 +116,7 @@ class HttpApi(Api):
 
     async def text(self, path: str, *, timeout_s: float | None = None) -> str:
         """What a GET of this path answers, where that is no object: a log, or what another program says through the API server."""
-        limit_s, request = self._limit_s(timeout_s), _Request("GET", path)
-        try:
-            async with asyncio.timeout(limit_s):
-                answer = await self._exchange(request, until_s=asyncio.get_running_loop().time() + limit_s)
-        except TimeoutError:
-            self._give_up(request, limit_s)
+        answer = await self._answer(_Request("GET", path), timeout_s)
         if not 200 <= answer.head.status < 300:
             raise from_status(answer.head.status, _json_object(answer.body) or {}, is_write=False)
         return answer.body.decode(errors="replace")
@@ -136,13 +131,15 @@ class HttpApi(Api):
 
     async def _call(self, request: _Request, timeout_s: float | None) -> Raw:
         """Carry out one request: its object, or the error that says what is now true."""
+        return _judge(request, await self._answer(request, timeout_s))
+
+    async def _answer(self, request: _Request, timeout_s: float | None) -> _Answer:
         limit_s = self._limit_s(timeout_s)
         try:
             async with asyncio.timeout(limit_s):
-                answer = await self._exchange(request, until_s=asyncio.get_running_loop().time() + limit_s)
+                return await self._exchange(request, until_s=asyncio.get_running_loop().time() + limit_s)
         except TimeoutError:
             self._give_up(request, limit_s)
-        return _judge(request, answer)
 
     async def _exchange(self, request: _Request, *, until_s: float) -> _Answer:
         answer = await self._attempt(request, until_s=until_s)
@@ -284,7 +281,7 @@ def _judge(request: _Request, answer: _Answer) -> Raw:
 def _json_object(text: bytes) -> Raw | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -26,7 +26,7 @@ from backstay_api.client.api import (
     EventType,
     Listing,
 )
-from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed
+from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed, NotFound
 from backstay_api.objects.kinds import Key, Kind, T
 
 log = logging.getLogger(__name__)
@@ -85,6 +85,8 @@ class Informer(Generic[T]):
         self.synced = asyncio.Event()
         self.last_seen_at_s: float | None = None
         self.trouble = "not listed yet"
+        self.may_be_absent = False
+        """Of a kind that the server does not know (yet) there is nothing; else it is waited for."""
         self._told: type[ApiError] | None = None
         """The kind of trouble that stands and was told."""
 
@@ -125,7 +127,14 @@ class Informer(Generic[T]):
         return None
 
     async def _relist(self, on_event: Callable[[Event[T]], None]) -> None:
-        listing = await self._api.list(self.kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
+        try:
+            listing = await self._api.list(self.kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
+        except NotFound:
+            if self.may_be_absent:
+                for event in differences(self._cache, Listing((), "0")):
+                    self._tell(event, on_event)
+                self.synced.set()
+            raise
         version = int(listing.resource_version)
         if version < self._newest:
             # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a

@@ -6,6 +6,7 @@ Each lane has its own connections, so that a stuck status write never delays a l
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,11 +16,14 @@ from urllib.parse import urlsplit
 
 from backstay_api.client.api import DEFAULT_TIMEOUT_S
 from backstay_api.client.errors import Unreachable
-from backstay_api.client.http_wire import Connection, Target
+from backstay_api.client.http_wire import Broken, Connection, Target
 
 # API servers close idle connections after 90 s or more, load balancers often after 60 s. A request that meets the
 # close half-way has an unknown outcome, so connections are retired well before.
 MAX_IDLE_S: Final = 30.0
+CLUSTER_PATH: Final = "/api/v1/namespaces/kube-system"
+"""What a cluster is known by: this namespace is made with it, and never again."""
+_LARGEST_NAMESPACE: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ApiConfig:
     key_file: str = ""
     server_name: str = ""
     """The name in the server's certificate, where it is not that of the address."""
+    cluster: str = ""
+    """UID of the namespace `kube-system`: a server of another is asked that under our name, and told nothing more. Empty: whichever it is."""
     token: Callable[[], str] | None = None
     """Gives the present bearer token, in place of `token_file`; called for every new connection."""
     user_agent: str = "backstay"
@@ -75,6 +81,8 @@ class Dialer:
         self.config = config
         self._targets = [_target(url) for url in config.servers]
         self._first = 0
+        self._recognised: set[Target] = set()
+        """Servers that are of our cluster, or may not say."""
         self._tls: ssl.SSLContext | None = None
         self._tls_files_at: tuple[int, ...] = ()
 
@@ -86,18 +94,41 @@ class Dialer:
             target = self._targets[self._first]
             try:
                 async with asyncio.timeout((until_s - loop.time()) / left):
-                    return await Connection.open(
-                        target,
-                        authorization=self.config.authorization(),
-                        tls=self._context() if target.tls else None,
-                        server_name=self.config.server_name,
-                    )
+                    if self.config.cluster and target not in self._recognised:
+                        await self._recognise(target)
+                    return await self._open(target)
             except TimeoutError:
                 failures.append(f"{target.authority}: no connection in time")
             except OSError as error:
                 failures.append(f"{target.authority}: {error}")
             self.blame(target)
         raise Unreachable("; ".join(failures))
+
+    async def _open(self, target: Target) -> Connection:
+        return await Connection.open(
+            target,
+            authorization=self.config.authorization(),
+            tls=self._context() if target.tls else None,
+            server_name=self.config.server_name,
+        )
+
+    async def _recognise(self, target: Target) -> None:
+        """Ask a server which cluster it is of, before anything else is. Raises OSError: of another, or it does not say.
+
+        Who is refused here (401, 403: an identity of an earlier release may not look) is refused nothing more by us.
+        """
+        connection = await self._open(target)
+        try:
+            await connection.send("GET", CLUSTER_PATH, headers=[("User-Agent", self.config.user_agent)], body=b"")
+            head = await connection.head()
+            body = await connection.body(head, limit_bytes=_LARGEST_NAMESPACE)
+        except Broken as broken:
+            raise OSError(f"it does not say which cluster it is of: {broken}") from broken
+        finally:
+            connection.abort()
+        if head.status not in (401, 403):
+            _must_be(self.config.cluster, head.status, body)
+        self._recognised.add(target)
 
     def blame(self, target: Target) -> None:
         """Something went wrong with this server: begin with the next one."""
@@ -164,6 +195,17 @@ class Lane:
                 return connection
             connection.close()
         return None
+
+
+def _must_be(cluster: str, status: int, body: bytes) -> None:
+    try:
+        uid = str(json.loads(body)["metadata"]["uid"]) if status == 200 else ""
+    except (ValueError, KeyError, TypeError, RecursionError):
+        uid = ""
+    if not uid:
+        raise OSError(f"it does not say which cluster it is of (answered {status})")
+    if uid != cluster:
+        raise OSError(f"it is an API server of another cluster: its kube-system has the UID {uid}, ours {cluster}")
 
 
 def _target(url: str) -> Target:

@@ -127,7 +127,8 @@ def _shape(field: FieldInfo) -> list[str]:
 
 def _kind(hint: Any) -> str:
     if get_origin(hint) is Literal:
-        return f"({', '.join(map(_quoted, get_args(hint)))})"
+        words = ", ".join(map(_quoted, get_args(hint)))
+        return f"({words},)" if len(get_args(hint)) == 1 else f"({words})"  # one word in brackets would be no tuple
     return "None" if hint is Any else str(hint.__name__)
 
 
@@ -307,7 +308,8 @@ def _write_bounded(field: FieldInfo, value: str) -> str:
         return _write(bare, f"{value}[:{length}]")
     if get_origin(bare) is dict:
         length, item = _limits(None, field.metadata).length, get_args(bare)[1]
-        return f"{{k: {_write(item, 'v')} for k, v in islice({value}.items(), {length})}}"
+        few, written = f"islice({value}.items(), {length})", _write(item, "v")
+        return f"dict({few})" if written == "v" else f"{{k: {written} for k, v in {few}}}"
     return f"clip({value})" if _is_text(field.annotation, field.metadata) else _write(bare, value)
 
 

@@ -40,6 +40,10 @@ _SERVER_OWNED: Final = (
 _DROPPED_WHEN_EMPTY: Final = ("labels", "annotations", "finalizers", "ownerReferences")
 
 
+MOST_NAME_CHARS: Final = 253
+"""Of the name of an object, as the API server has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One committed write, in the order of revisions. For a deletion: the last state, at the deletion's revision."""
@@ -136,6 +140,8 @@ class MemoryCluster:
         key = _key(kind, namespace or meta.get("namespace", ""), meta.get("name", ""))
         if kind.namespaced and meta.get("namespace", key[0]) != key[0]:
             raise Invalid("the namespace of the object does not match the namespace on the request", code=400)
+        if len(key[1]) > MOST_NAME_CHARS:
+            raise Invalid(f"metadata.name: Invalid value: must be no more than {MOST_NAME_CHARS} characters")
         table = self._tables[kind.resource]
         if key in table.objects:
             raise AlreadyExists(f'{kind.resource} "{key[1]}" already exists')

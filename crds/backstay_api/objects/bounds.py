@@ -6,3 +6,5 @@ from typing import Final
 
 MOST_INSTANCES: Final = 512
 """Of one host's orders, questions to a standby, and reports: as many as there is room for below etcd's limit of an object."""
+MOST_QUESTIONS: Final = 8
+"""Of one host, where its copies differ from those of others: an answer is 2 KiB at most."""

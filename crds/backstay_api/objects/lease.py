@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from .promise import Contract
+from .texts import read_json
 
 NAMESPACE: Final = "backstay-hosts"
 _PREFIX: Final = "backstay.dev/"
@@ -141,7 +142,7 @@ def _published(contract: Contract) -> str:
 @lru_cache(maxsize=256)
 def _promised(text: str) -> Contract:
     """The same in each renewal of a host, and in those of all hosts of one profile."""
-    raw = json.loads(text)
+    raw = read_json(text)
     if not isinstance(raw, dict):
         raise ValueError("not an object")
     return Contract.from_wire(raw)

@@ -8,6 +8,10 @@ SYSTEM_NAMESPACE: Final = "backstay-system"
 """Where the operator lives."""
 LEADER_LEASE: Final = "backstay-operator"
 """Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
+FENCER_LEASE: Final = "backstay-fencer"
+"""Lease beside it: which fencer carries requests out. It saves work and protects nothing, just so."""
+RELEASE: Final = "backstay.dev/release"
+"""Annotation of both: the version of the program that holds it."""
 LONGEST_TOKEN_S: Final = 30 * 24 * 3600
 """What the policy `backstay-tokens` lets a host's token live at most."""
 
@@ -25,6 +29,11 @@ def agent_account(host: str) -> str:
 def join_secret(host: str) -> str:
     """The Secret in `backstay-hosts` to which a host's join token is bound, while it waits to be used."""
     return f"backstay-join-{host}"
+
+
+def next_identity(host: str) -> str:
+    """The Secret in `backstay-hosts` to which a host's tokens are bound while its identity is made anew."""
+    return f"backstay-next-{host}"
 
 
 def instance_name(service: str, slot: int = 0) -> str:
@@ -50,6 +59,11 @@ def slot_number(service: str, instance: str) -> int | None:
     return int(text) if text.isdigit() and text == str(int(text)) else None
 
 
+def promoted_name(service: str) -> str:
+    """Name of the HAInstance that is the promoted role of a service of mode Promotable."""
+    return f"{service}-promoted"
+
+
 def slot_of(service: str, instance: str) -> str:
-    """Which slot of its service an HAInstance is: its number, or in mode EveryHost its host."""
+    """Which slot of its service an HAInstance is: its number, in mode EveryHost its host, or `promoted`."""
     return instance[len(service) + 1 :]

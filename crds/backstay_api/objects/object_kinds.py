@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from . import lease
 from .kinds import Kind, Ref, T
 from .lease import HostLease
-from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim, ServiceClass
 from .models.base import GROUP, VERSION, Object
 from .names import key_of
 
@@ -36,7 +36,7 @@ def _readable(kind: str, read: Callable[[Mapping[str, Any]], T]) -> Callable[[Ma
     def reading(raw: Mapping[str, Any]) -> T | Unreadable:
         try:
             return read(raw)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             metadata = raw.get("metadata") or {}
             name, why = str(metadata.get("name", "")), _sentence(error)
             key = key_of(metadata.get("namespace"), name)
@@ -81,6 +81,7 @@ HOSTS: Final = _kind(Host)
 HOST_ASSIGNMENTS: Final = _kind(HostAssignment)
 FENCE_REQUESTS: Final = _kind(FenceRequest)
 RESOURCE_CLAIMS: Final = _kind(ResourceClaim)
+SERVICE_CLASSES: Final = _kind(ServiceClass)
 HOST_LEASES: Final[Kind[HostLease | Unreadable]] = Kind(
     "coordination.k8s.io",
     "v1",
@@ -99,10 +100,11 @@ OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
     HOST_ASSIGNMENTS,
     FENCE_REQUESTS,
     RESOURCE_CLAIMS,
+    SERVICE_CLASSES,
 )
 """Those of our API group."""
 ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
-AnyObject = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | HostLease
+AnyObject = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | ServiceClass | HostLease
 """What one of them is read as; whoever tells them apart by a `match` is held by mypy to know them all."""
 KINDS: Final[Mapping[str, Kind[Any]]] = {kind.kind: kind for kind in ALL_KINDS}
 

@@ -19,9 +19,14 @@ __all__ = [
     "AddressRoute",
     "AgentSession",
     "Backoff",
+    "Certificate",
     "Command",
+    "CopyAnswer",
+    "CopyQuestion",
+    "Endpoint",
     "Exec",
     "ExpectedBody",
+    "ExpectedCopy",
     "Facts",
     "Grpc",
     "Heartbeat",
@@ -31,6 +36,7 @@ __all__ = [
     "HostAssignmentStatus",
     "HostChecks",
     "HostProblem",
+    "HostSetting",
     "HttpGet",
     "HttpHeader",
     "InstanceOrder",
@@ -39,9 +45,14 @@ __all__ = [
     "Mount",
     "Ocf",
     "OcfDepth",
+    "Package",
+    "PrerequisiteFinding",
+    "PrerequisiteOrder",
+    "PrerequisiteReport",
     "Probe",
     "Reach",
     "Reloadable",
+    "RenderedPrerequisite",
     "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
@@ -53,6 +64,8 @@ __all__ = [
     "TcpSocket",
     "Timeouts",
     "Tls",
+    "Tree",
+    "VerifiedFile",
     "VirtualIP",
 ]
 
@@ -330,7 +343,7 @@ class Command:
         "check": Field(of=str, many="list"),
         "reload": Field(of=str, many="list"),
         "type": Field(of=("simple", "forking", "oneshot")),
-        "convention": Field(of=("lsb")),
+        "convention": Field(of=("lsb",)),
         "program": Field(of=str, many="list"),
         "user": Field(of=str, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$"),
         "group": Field(of=str, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$"),
@@ -483,16 +496,20 @@ class VirtualIP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ocf:
-    """An OCF resource agent that is installed on the host, used as it is."""
+    """An OCF resource agent that is installed on the host, used as it is: as Backstay's agent there is told."""
 
     SHAPE: ClassVar[Shape] = {
         "agent": Field(of=str, required=True, pattern=r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"),
         "parameters": Field(of=str, many="map", pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
         "instance": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"),
+        "copies": Field(of=int, least=1, most=100),
+        "role": Field(of=("Promoted",)),
     }
     agent: str
     parameters: Mapping[str, str] | None = None
     instance: str | None = None
+    copies: int | None = None
+    role: Literal["Promoted"] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -500,6 +517,8 @@ class Ocf:
             agent=raw["agent"],
             parameters=None if (part := raw.get("parameters")) is None else dict(part),
             instance=raw.get("instance"),
+            copies=raw.get("copies"),
+            role=raw.get("role"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -510,6 +529,10 @@ class Ocf:
             wire["parameters"] = dict(self.parameters)
         if self.instance is not None:
             wire["instance"] = self.instance
+        if self.copies is not None:
+            wire["copies"] = self.copies
+        if self.role is not None:
+            wire["role"] = self.role
         return wire
 
 
@@ -995,6 +1018,31 @@ class RenderedResource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedCopy:
+    """How the host that was chosen had a prerequisite: it looks again before it starts anything."""
+
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "facts": Field(of=str, many="map"),
+    }
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            facts=dict(raw.get("facts", {})),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "facts": dict(self.facts),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
     """Pauses between restarts in place, each twice as long as the one before. The first restart is at once."""
 
@@ -1065,8 +1113,10 @@ class InstanceOrder:
         "session": Field(of=SessionRef, required=True),
         "want": Field(of=("Up", "Down"), required=True),
         "exclusive": Field(of=bool, required=True),
+        "role": Field(of=("Promoted",)),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
+        "expects": Field(of=ExpectedCopy, many="list"),
         "recovery": Field(of=RenderedRecovery),
         "state": Field(of=("Running", "Unmanaged")),
         "handsOff": Field(of=str),
@@ -1081,8 +1131,10 @@ class InstanceOrder:
     session: SessionRef
     want: Literal["Up", "Down"]
     exclusive: bool
+    role: Literal["Promoted"] | None = None
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
+    expects: tuple[ExpectedCopy, ...] = ()
     recovery: RenderedRecovery | None = None
     state: Literal["Running", "Unmanaged"] | None = None
     hands_off: str = ""
@@ -1105,8 +1157,10 @@ class InstanceOrder:
             session=SessionRef.from_wire(raw["session"]),
             want=raw["want"],
             exclusive=raw["exclusive"],
+            role=raw.get("role"),
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+            expects=tuple(ExpectedCopy.from_wire(item) for item in raw.get("expects", ())),
             recovery=None if (part := raw.get("recovery")) is None else RenderedRecovery.from_wire(part),
             state=raw.get("state"),
             hands_off=raw.get("handsOff", ""),
@@ -1126,11 +1180,14 @@ class InstanceOrder:
             "exclusive": self.exclusive,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
+            "expects": [item.to_wire() for item in self.expects],
             "handsOff": self.hands_off,
             "cleared": self.cleared,
             "why": self.why,
             "to": self.to,
         }
+        if self.role is not None:
+            wire["role"] = self.role
         if self.recovery is not None:
             wire["recovery"] = self.recovery.to_wire()
         if self.state is not None:
@@ -1148,12 +1205,14 @@ class StandbyOrder:
         "service": Field(of=str),
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
+        "scoreCommand": Field(of=str, many="list"),
     }
     namespace: str
     name: str
     service: str = ""
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
+    score_command: tuple[str, ...] | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1163,15 +1222,407 @@ class StandbyOrder:
             service=raw.get("service", ""),
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
+            score_command=None if (part := raw.get("scoreCommand")) is None else tuple(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "namespace": self.namespace,
+            "name": self.name,
+            "service": self.service,
+            "revision": self.revision,
+            "resources": [item.to_wire() for item in self.resources],
+        }
+        if self.score_command is not None:
+            wire["scoreCommand"] = list(self.score_command)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """A file, as a host looks at it."""
+
+    SHAPE: ClassVar[Shape] = {
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "sha256": Field(of=str, pattern=r"^[0-9a-f]{64}$"),
+        "owner": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
+        "group": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
+        "mode": Field(of=str, pattern=r"^[0-7]{4}$"),
+    }
+    path: str
+    sha256: str | None = None
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            path=raw["path"],
+            sha256=raw.get("sha256"),
+            owner=raw.get("owner"),
+            group=raw.get("group"),
+            mode=raw.get("mode"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "path": self.path,
+        }
+        if self.sha256 is not None:
+            wire["sha256"] = self.sha256
+        if self.owner is not None:
+            wire["owner"] = self.owner
+        if self.group is not None:
+            wire["group"] = self.group
+        if self.mode is not None:
+            wire["mode"] = self.mode
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A package that must be installed on every candidate, in the same version. It is looked at, in dpkg's database; nothing is installed."""
+
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]*$"),
+        "version": Field(of=str, pattern=r"^[A-Za-z0-9][A-Za-z0-9+.:~^_-]*$"),
+    }
+    name: str
+    version: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            version=raw.get("version"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+        }
+        if self.version is not None:
+            wire["version"] = self.version
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A certificate that must be on every candidate, not ended, and the same."""
+
+    SHAPE: ClassVar[Shape] = {
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "key": Field(
+            of=str,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "names": Field(of=str, many="list", pattern=r"^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$"),
+    }
+    path: str
+    key: str | None = None
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            path=raw["path"],
+            key=raw.get("key"),
+            names=None if (part := raw.get("names")) is None else tuple(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "path": self.path,
+        }
+        if self.key is not None:
+            wire["key"] = self.key
+        if self.names is not None:
+            wire["names"] = list(self.names)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Something elsewhere that the service speaks to, which must answer on every candidate. Give `tcp` or `unix`."""
+
+    SHAPE: ClassVar[Shape] = {
+        "tcp": Field(of=str, pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}$"),
+        "unix": Field(
+            of=str,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+    }
+    tcp: str | None = None
+    unix: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            tcp=raw.get("tcp"),
+            unix=raw.get("unix"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.tcp is not None:
+            wire["tcp"] = self.tcp
+        if self.unix is not None:
+            wire["unix"] = self.unix
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSetting:
+    """How a host is set up, in one respect. Give exactly one of `user`, `group`, `sysctl`, `module` and `units`."""
+
+    SHAPE: ClassVar[Shape] = {
+        "user": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
+        "groups": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
+        "group": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
+        "sysctl": Field(of=str, pattern=r"^[A-Za-z0-9_-]+([./][A-Za-z0-9_-]+)+$"),
+        "value": Field(of=str, pattern=r"^[!-~]+( [!-~]+)*$"),
+        "module": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$"),
+        "units": Field(
+            of=str,
+            many="list",
+            pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount|automount|slice)$",
+        ),
+    }
+    user: str | None = None
+    groups: tuple[str, ...] | None = None
+    group: str | None = None
+    sysctl: str | None = None
+    value: str | None = None
+    module: str | None = None
+    units: tuple[str, ...] | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            user=raw.get("user"),
+            groups=None if (part := raw.get("groups")) is None else tuple(part),
+            group=raw.get("group"),
+            sysctl=raw.get("sysctl"),
+            value=raw.get("value"),
+            module=raw.get("module"),
+            units=None if (part := raw.get("units")) is None else tuple(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.user is not None:
+            wire["user"] = self.user
+        if self.groups is not None:
+            wire["groups"] = list(self.groups)
+        if self.group is not None:
+            wire["group"] = self.group
+        if self.sysctl is not None:
+            wire["sysctl"] = self.sysctl
+        if self.value is not None:
+            wire["value"] = self.value
+        if self.module is not None:
+            wire["module"] = self.module
+        if self.units is not None:
+            wire["units"] = list(self.units)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A folder with all that is in it, which must be on every candidate, and alike. It is looked at; who brings it there is your own tool."""
+
+    SHAPE: ClassVar[Shape] = {
+        "path": Field(
+            of=str,
+            required=True,
+            pattern=r"^(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))+$",
+        ),
+        "include": Field(
+            of=str,
+            many="list",
+            pattern=r"^([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))*$",
+        ),
+        "exclude": Field(
+            of=str,
+            many="list",
+            pattern=r"^([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)(/([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*))*$",
+        ),
+        "maxFiles": Field(of=int, least=1, most=10000),
+        "maxBytes": Field(of=int, least=1, most=268435456),
+        "maxDepth": Field(of=int, least=1, most=32),
+    }
+    path: str
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] | None = None
+    max_files: int = 2000
+    max_bytes: int = 67108864
+    max_depth: int = 16
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            path=raw["path"],
+            include=None if (part := raw.get("include")) is None else tuple(part),
+            exclude=None if (part := raw.get("exclude")) is None else tuple(part),
+            max_files=raw.get("maxFiles", 2000),
+            max_bytes=raw.get("maxBytes", 67108864),
+            max_depth=raw.get("maxDepth", 16),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "path": self.path,
+            "maxFiles": self.max_files,
+            "maxBytes": self.max_bytes,
+            "maxDepth": self.max_depth,
+        }
+        if self.include is not None:
+            wire["include"] = list(self.include)
+        if self.exclude is not None:
+            wire["exclude"] = list(self.exclude)
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedPrerequisite:
+    """One thing that a host looks at, exactly one kind. Without a rule: they would be paid for in each order of each host."""
+
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "file": Field(of=VerifiedFile),
+        "package": Field(of=Package),
+        "certificate": Field(of=Certificate),
+        "endpoint": Field(of=Endpoint),
+        "setting": Field(of=HostSetting),
+        "path": Field(of=Tree),
+    }
+    name: str
+    file: VerifiedFile | None = None
+    package: Package | None = None
+    certificate: Certificate | None = None
+    endpoint: Endpoint | None = None
+    setting: HostSetting | None = None
+    path: Tree | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            file=None if (part := raw.get("file")) is None else VerifiedFile.from_wire(part),
+            package=None if (part := raw.get("package")) is None else Package.from_wire(part),
+            certificate=None if (part := raw.get("certificate")) is None else Certificate.from_wire(part),
+            endpoint=None if (part := raw.get("endpoint")) is None else Endpoint.from_wire(part),
+            setting=None if (part := raw.get("setting")) is None else HostSetting.from_wire(part),
+            path=None if (part := raw.get("path")) is None else Tree.from_wire(part),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+        }
+        if self.file is not None:
+            wire["file"] = self.file.to_wire()
+        if self.package is not None:
+            wire["package"] = self.package.to_wire()
+        if self.certificate is not None:
+            wire["certificate"] = self.certificate.to_wire()
+        if self.endpoint is not None:
+            wire["endpoint"] = self.endpoint.to_wire()
+        if self.setting is not None:
+            wire["setting"] = self.setting.to_wire()
+        if self.path is not None:
+            wire["path"] = self.path.to_wire()
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrerequisiteOrder:
+    """What the host shall look at for one instance: where it runs, to know what the others are held against, and where it may run."""
+
+    SHAPE: ClassVar[Shape] = {
+        "namespace": Field(of=str, required=True),
+        "name": Field(of=str, required=True),
+        "revision": Field(of=int, least=0),
+        "resources": Field(of=RenderedPrerequisite, many="list"),
+    }
+    namespace: str
+    name: str
+    revision: int = 0
+    resources: tuple[RenderedPrerequisite, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            namespace=raw["namespace"],
+            name=raw["name"],
+            revision=raw.get("revision", 0),
+            resources=tuple(RenderedPrerequisite.from_wire(item) for item in raw.get("resources", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
         return {
             "namespace": self.namespace,
             "name": self.name,
-            "service": self.service,
             "revision": self.revision,
             "resources": [item.to_wire() for item in self.resources],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyQuestion:
+    """One step of finding out where a prerequisite differs from that of another host: the first file of a folder, the first line of a file."""
+
+    SHAPE: ClassVar[Shape] = {
+        "id": Field(of=str, required=True, pattern=r"^[0-9a-f]{16}$"),
+        "uid": Field(of=str, required=True),
+        "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "host": Field(of=str, required=True),
+        "key": Field(of=str, required=True, pattern=r"^[0-9a-f]{64}$"),
+        "below": Field(of=str),
+        "first": Field(of=int, least=0),
+        "each": Field(of=int, least=0, most=256),
+    }
+    id: str
+    uid: str
+    name: str
+    host: str
+    key: str
+    below: str = ""
+    first: int = 0
+    each: int = 1
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            id=raw["id"],
+            uid=raw["uid"],
+            name=raw["name"],
+            host=raw["host"],
+            key=raw["key"],
+            below=raw.get("below", ""),
+            first=raw.get("first", 0),
+            each=raw.get("each", 1),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "uid": self.uid,
+            "name": self.name,
+            "host": self.host,
+            "key": self.key,
+            "below": self.below,
+            "first": self.first,
+            "each": self.each,
         }
 
 
@@ -1184,6 +1635,8 @@ class HostAssignmentSpec:
         "checks": Field(of=HostChecks),
         "instances": Field(of=InstanceOrder, many="map"),
         "standbys": Field(of=StandbyOrder, many="map"),
+        "prerequisites": Field(of=PrerequisiteOrder, many="map"),
+        "questions": Field(of=CopyQuestion, many="list"),
         "secured": Field(
             of=str,
             many="list",
@@ -1195,6 +1648,8 @@ class HostAssignmentSpec:
     checks: HostChecks | None = None
     instances: Mapping[str, InstanceOrder] = field(default_factory=dict)
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
+    prerequisites: Mapping[str, PrerequisiteOrder] = field(default_factory=dict)
+    questions: tuple[CopyQuestion, ...] = ()
     secured: tuple[str, ...] = ()
     hands_off: str = ""
 
@@ -1205,6 +1660,8 @@ class HostAssignmentSpec:
             checks=None if (part := raw.get("checks")) is None else HostChecks.from_wire(part),
             instances={k: InstanceOrder.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
+            prerequisites={k: PrerequisiteOrder.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
+            questions=tuple(CopyQuestion.from_wire(item) for item in raw.get("questions", ())),
             secured=tuple(raw.get("secured", ())),
             hands_off=raw.get("handsOff", ""),
         )
@@ -1214,6 +1671,8 @@ class HostAssignmentSpec:
             "heartbeat": self.heartbeat.to_wire(),
             "instances": {k: v.to_wire() for k, v in self.instances.items()},
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
+            "prerequisites": {k: v.to_wire() for k, v in self.prerequisites.items()},
+            "questions": [item.to_wire() for item in self.questions],
             "secured": list(self.secured),
             "handsOff": self.hands_off,
         }
@@ -1404,6 +1863,8 @@ class StandbyReport:
     running: tuple[str, ...] = ()
     since: str | None = None
     unclear: bool = False
+    score: int | None = None
+    score_why: str = ""
     revision: int = 0
     why: str = ""
 
@@ -1415,6 +1876,8 @@ class StandbyReport:
             running=tuple(raw.get("running", ())),
             since=raw.get("since"),
             unclear=raw.get("unclear", False),
+            score=raw.get("score"),
+            score_why=raw.get("scoreWhy", ""),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
@@ -1425,12 +1888,90 @@ class StandbyReport:
             "active": self.active,
             "running": list(self.running[:64]),
             "unclear": self.unclear,
+            "scoreWhy": clip(self.score_why),
             "revision": self.revision,
             "why": clip(self.why),
         }
         if self.since is not None:
             wire["since"] = self.since
+        if self.score is not None:
+            wire["score"] = self.score
         return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrerequisiteFinding:
+    """What a host sees of one thing."""
+
+    name: str
+    why: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            why=raw.get("why", ""),
+            facts=dict(raw.get("facts", {})),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "why": clip(self.why),
+            "facts": dict(islice(self.facts.items(), 8)),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrerequisiteReport:
+    """What the host sees of all that it was to look at for one instance."""
+
+    revision: int = 0
+    findings: tuple[PrerequisiteFinding, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            revision=raw.get("revision", 0),
+            findings=tuple(PrerequisiteFinding.from_wire(item) for item in raw.get("findings", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "revision": self.revision,
+            "findings": [item.to_wire() for item in self.findings[:64]],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyAnswer:
+    """What a host says to it. Never content."""
+
+    id: str
+    why: str = ""
+    count: int = 0
+    digests: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            id=raw["id"],
+            why=raw.get("why", ""),
+            count=raw.get("count", 0),
+            digests=raw.get("digests", ""),
+            facts=dict(raw.get("facts", {})),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "id": clip(self.id),
+            "why": clip(self.why),
+            "count": self.count,
+            "digests": self.digests,
+            "facts": dict(islice(self.facts.items(), 8)),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -1442,6 +1983,7 @@ class Facts:
     kernel: str = ""
     agent_version: str = ""
     addresses: tuple[str, ...] = ()
+    policy: str = ""
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1451,6 +1993,7 @@ class Facts:
             kernel=raw.get("kernel", ""),
             agent_version=raw.get("agentVersion", ""),
             addresses=tuple(raw.get("addresses", ())),
+            policy=raw.get("policy", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1460,6 +2003,7 @@ class Facts:
             "kernel": clip(self.kernel),
             "agentVersion": clip(self.agent_version),
             "addresses": [clip(item) for item in self.addresses[:256]],
+            "policy": clip(self.policy),
         }
 
 
@@ -1515,6 +2059,9 @@ class HostAssignmentStatus:
     session: AgentSession | None = None
     instances: Mapping[str, InstanceReport] = field(default_factory=dict)
     standbys: Mapping[str, StandbyReport] = field(default_factory=dict)
+    prerequisites: Mapping[str, PrerequisiteReport] = field(default_factory=dict)
+    exchange_key: str = ""
+    answers: tuple[CopyAnswer, ...] = ()
     facts: Facts = Facts()
     shutting_down: str = ""
     shutdown_type: Literal["Reboot", "PowerOff", "Other"] | None = None
@@ -1529,6 +2076,9 @@ class HostAssignmentStatus:
             session=None if (part := raw.get("session")) is None else AgentSession.from_wire(part),
             instances={k: InstanceReport.from_wire(v) for k, v in raw.get("instances", {}).items()},
             standbys={k: StandbyReport.from_wire(v) for k, v in raw.get("standbys", {}).items()},
+            prerequisites={k: PrerequisiteReport.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
+            exchange_key=raw.get("exchangeKey", ""),
+            answers=tuple(CopyAnswer.from_wire(item) for item in raw.get("answers", ())),
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
             shutdown_type=raw.get("shutdownType"),
@@ -1544,6 +2094,9 @@ class HostAssignmentStatus:
         wire: dict[str, Any] = {
             "instances": {k: v.to_wire() for k, v in islice(self.instances.items(), 512)},
             "standbys": {k: v.to_wire() for k, v in islice(self.standbys.items(), 512)},
+            "prerequisites": {k: v.to_wire() for k, v in islice(self.prerequisites.items(), 512)},
+            "exchangeKey": self.exchange_key,
+            "answers": [item.to_wire() for item in self.answers[:8]],
             "facts": self.facts.to_wire(),
             "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,

@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
+from . import policy_words
+from .policy_words import Asked
+
 
 @dataclass(frozen=True)
 class ProbeKind:
@@ -19,6 +22,8 @@ class ProbeKind:
     wire: str
     """As a manifest has it."""
     _: KW_ONLY
+    policy: Callable[[Any], tuple[Asked, ...]]
+    """What of it the policy of a host must allow before it is asked."""
     asks_port: bool = False
     """It has a `port` and may have a `host`: whoever else holds that port would answer."""
     program: Callable[[Any], Sequence[str]] = lambda spec: ()
@@ -84,15 +89,21 @@ def _http_fault(http: Any) -> str:
     return _tls_fault(http)
 
 
+def _asks(spec: Any) -> tuple[Asked, ...]:
+    return policy_words.of_question(spec.host, _tls_files(spec))
+
+
 PROBE_KINDS: Final = (
-    ProbeKind("tcp_socket", "tcpSocket", asks_port=True),
-    ProbeKind("http_get", "httpGet", asks_port=True, files=_tls_files, fault=_http_fault),
-    ProbeKind("grpc", "grpc", asks_port=True, files=_tls_files, fault=_tls_fault),
+    ProbeKind("tcp_socket", "tcpSocket", policy=lambda tcp: policy_words.of_question(tcp.host, ()), asks_port=True),
+    ProbeKind("http_get", "httpGet", policy=_asks, asks_port=True, files=_tls_files, fault=_http_fault),
+    ProbeKind("grpc", "grpc", policy=_asks, asks_port=True, files=_tls_files, fault=_tls_fault),
     ProbeKind(
         "exec",
         "exec",
+        policy=policy_words.of_program,
         program=lambda exec_: exec_.command,
         senseless=lambda exec_: "" if exec_.command else "has an empty command",
     ),
-    ProbeKind("ocf", "ocf"),
+    # It is a question to the agent of its resource, which is allowed with all that it does, or not.
+    ProbeKind("ocf", "ocf", policy=lambda depth: ()),
 )

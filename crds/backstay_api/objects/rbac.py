@@ -8,22 +8,33 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from backstay_api.objects.names import LEADER_LEASE
+from backstay_api.objects.names import FENCER_LEASE, LEADER_LEASE
 from backstay_api.objects.names import agent_account as agent_account
 from backstay_api.objects.names import join_secret as join_secret
+from backstay_api.objects.names import next_identity as next_identity
 
 from .kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     EVENTS,
     LEASES,
+    NAMESPACES,
     ROLE_BINDINGS,
     ROLES,
     SECRETS,
     SERVICE_ACCOUNTS,
     Kind,
 )
-from .object_kinds import FENCE_REQUESTS, HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOSTS, OWN_KINDS, RESOURCE_CLAIMS
+from .object_kinds import (
+    FENCE_REQUESTS,
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOSTS,
+    OWN_KINDS,
+    RESOURCE_CLAIMS,
+    SERVICE_CLASSES,
+)
 
 Rule = dict[str, Any]
 
@@ -38,6 +49,8 @@ IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 JOIN_TYPE: Final = "backstay.dev/host-join"
 """Type of the Secrets to which join tokens are bound: empty too, and there only until the token is used."""
 _LOOK: Final = ("get", "list", "watch")
+CLUSTER_NAMESPACE: Final = "kube-system"
+"""Its UID is the cluster's: it is made with it, and never again."""
 
 
 def _rule(group: str, resource: str, *verbs: str, name: str = "") -> Rule:
@@ -53,6 +66,8 @@ def _status_of(kind: Kind[Any], *verbs: str, name: str = "") -> Rule:
     return _rule(kind.group, f"{kind.plural}/status", *verbs, name=name)
 
 
+WHICH_CLUSTER: Final = _of(NAMESPACES, "get", name=CLUSTER_NAMESPACE)
+
 OPERATOR: Final[list[Rule]] = [
     _of(HA_SERVICES, *_LOOK, "patch"),
     _status_of(HA_SERVICES, "patch"),
@@ -62,6 +77,8 @@ OPERATOR: Final[list[Rule]] = [
     _of(HOST_ASSIGNMENTS, *_LOOK, "create", "update", "delete"),
     _of(FENCE_REQUESTS, *_LOOK, "create", "patch", "delete"),
     _of(RESOURCE_CLAIMS, *_LOOK, "create", "update", "delete"),
+    _of(SERVICE_CLASSES, *_LOOK),
+    _status_of(SERVICE_CLASSES, "patch"),
     _of(EVENTS, "create", "patch"),
 ]
 """In the whole cluster: services are in the namespaces of their people."""
@@ -84,6 +101,9 @@ FENCER: Final[list[Rule]] = [
     _of(HOST_ASSIGNMENTS, "list", "watch"),
 ]
 
+FENCER_AT_HOME: Final[list[Rule]] = [_of(LEASES, "get", "update", name=FENCER_LEASE), _of(LEASES, "create")]
+"""In the operator's namespace: the Lease by which one of them works, and the others wait."""
+
 FENCER_IN_HOSTS: Final[list[Rule]] = [_of(LEASES, *_LOOK)]
 """In `backstay-hosts`: is the Lease sealed?"""
 
@@ -97,7 +117,11 @@ VIEWERS: Final[list[Rule]] = [
 """Added to the `view` role of Kubernetes. In one namespace that is its services; what belongs to the whole cluster needs a
 ClusterRoleBinding. Leases: those of hosts, and the operator's, say who lives."""
 
-EDITORS: Final[list[Rule]] = [_of(HA_SERVICES, "create", "update", "patch", "delete", "deletecollection")]
+EDITORS: Final[list[Rule]] = [
+    _of(HA_SERVICES, "create", "update", "patch", "delete", "deletecollection"),
+    # kubectl scale: what it may set they may edit anyway.
+    _rule(HA_SERVICES.group, f"{HA_SERVICES.plural}/scale", "get", "update", "patch"),
+]
 """Added to `edit` and `admin`: people write services, and nothing else of ours."""
 
 HOST_ADMINS: Final[list[Rule]] = [
@@ -105,6 +129,13 @@ HOST_ADMINS: Final[list[Rule]] = [
     _of(HOSTS, "create", "update", "patch", "delete", ENROL_VERB),
 ]
 """Who may add, describe, drain and remove hosts. A fence device is power over the host, so nobody has this by default."""
+
+POLICY_ADMINS: Final[list[Rule]] = [
+    # Whom a class refuses is asked before it is written (`backstay policy test`), and that looks at everything.
+    *VIEWERS,
+    _of(SERVICE_CLASSES, "create", "update", "patch", "delete"),
+]
+"""Who may say what namespaces may bring, and where. Who may, may lift it: so nobody has this by default."""
 
 FENCE_CONFIRMERS: Final[list[Rule]] = [
     # What is at stake is shown before the question is asked.
@@ -119,46 +150,67 @@ def agent_cluster_role(host: str) -> str:
 
 
 def agent(host: str) -> list[Rule]:
-    """Cluster-wide: its own assignment, by name."""
+    """Cluster-wide: its own assignment, by name; and which cluster this is."""
     return [
         _of(HOST_ASSIGNMENTS, *_LOOK, name=host),
         _status_of(HOST_ASSIGNMENTS, "update", name=host),
+        WHICH_CLUSTER,
     ]
 
 
 def agent_in_hosts(host: str) -> list[Rule]:
-    """In `backstay-hosts`: renew its own Lease, and its own token; claim its join token, and end it."""
+    """In `backstay-hosts`: renew its own Lease, and its own token; claim and end its join token, and what carries it to a new identity."""
     return [
         _of(SECRETS, "get", "patch", "delete", name=join_secret(host)),
+        _of(SECRETS, "get", "patch", "delete", name=next_identity(host)),
         _of(LEASES, "get", "update", name=host),
         _rule("", "serviceaccounts/token", "create", name=agent_account(host)),
     ]
 
 
-_KEEP: Final = ("get", "create", "patch", "delete")
+_MAKE: Final = ("get", "create", "patch")
+_KEEP: Final = (*_MAKE, "delete")
 
-ENROLLERS: Final[list[Rule]] = [
-    _of(CLUSTER_ROLES, *_KEEP),
-    _of(CLUSTER_ROLE_BINDINGS, *_KEEP),
-    # Kubernetes lets nobody give a right that he does not have: these are the agents' own. Admission policies keep
-    # people from using them (backstay-ours), and from other ClusterRoles than those of hosts (backstay-enrolment).
-    _of(HOST_ASSIGNMENTS, *_LOOK),
-    _status_of(HOST_ASSIGNMENTS, "update"),
-]
+
+def _identities(*verbs: str) -> list[Rule]:
+    return [
+        _of(CLUSTER_ROLES, *verbs),
+        _of(CLUSTER_ROLE_BINDINGS, *verbs),
+        # Kubernetes lets nobody give a right that he does not have: these are the agents' own. Admission policies keep
+        # people from using them (backstay-ours), and from other ClusterRoles than those of hosts (backstay-enrolment).
+        _of(HOST_ASSIGNMENTS, *_LOOK),
+        _status_of(HOST_ASSIGNMENTS, "update"),
+        WHICH_CLUSTER,
+    ]
+
+
+def _identities_in_hosts(*verbs: str) -> list[Rule]:
+    """The Secrets there hold nothing: their existence is the life of a host's tokens."""
+    return [
+        _of(SERVICE_ACCOUNTS, *verbs),
+        _of(ROLES, *verbs),
+        _of(ROLE_BINDINGS, *verbs),
+        # Listed: what join tokens that ended unused have left is taken away by who makes the next one.
+        _of(SECRETS, *_KEEP, "list"),
+        _rule("", "serviceaccounts/token", "create"),
+        _of(LEASES, "get", "update"),
+    ]
+
+
+HOST_ADMINS_ENROL: Final[list[Rule]] = _identities(*_KEEP)
 """Besides HOST_ADMINS, and only where admission policies are in force: what `backstay host add` and `remove` write."""
 
-ENROLLERS_IN_HOSTS: Final[list[Rule]] = [
-    _of(SERVICE_ACCOUNTS, *_KEEP),
-    _of(ROLES, *_KEEP),
-    _of(ROLE_BINDINGS, *_KEEP),
-    _of(SECRETS, *_KEEP),
-    _rule("", "serviceaccounts/token", "create"),
-    _of(LEASES, "get", "update"),
-]
-"""The same in `backstay-hosts`. The Secrets there hold nothing: their existence is the life of a host's tokens."""
+HOST_ADMINS_IN_HOSTS: Final[list[Rule]] = _identities_in_hosts(*_KEEP)
+"""The same in `backstay-hosts`."""
 
-ENROLLERS_IN_FENCING: Final[list[Rule]] = [_of(SECRETS, "create", "update", "patch", "delete")]
+HOST_ADMINS_IN_FENCING: Final[list[Rule]] = [_of(SECRETS, "create", "update", "patch", "delete")]
 """In `backstay-fencing`: give the fencer a device's password. Reading is the fencer's alone."""
+
+ENROLLERS: Final[list[Rule]] = [*VIEWERS, _of(HOSTS, "create", ENROL_VERB), *_identities(*_MAKE)]
+"""Who may make new hosts, and make and end their tokens: only where admission policies are in force. A Host that is there he cannot change."""
+
+ENROLLERS_IN_HOSTS: Final[list[Rule]] = _identities_in_hosts(*_MAKE)
+"""The same in `backstay-hosts`. Nothing in `backstay-fencing`."""
 
 
 def chart_rules() -> dict[str, list[Rule]]:
@@ -168,13 +220,17 @@ def chart_rules() -> dict[str, list[Rule]]:
         "operatorInHosts": OPERATOR_IN_HOSTS,
         "operatorAtHome": OPERATOR_AT_HOME,
         "fencer": FENCER,
+        "fencerAtHome": FENCER_AT_HOME,
         "fencerInHosts": FENCER_IN_HOSTS,
         "fencerInFencing": FENCER_IN_FENCING,
         "viewers": VIEWERS,
         "editors": EDITORS,
         "hostAdmins": HOST_ADMINS,
+        "hostAdminsEnrol": HOST_ADMINS_ENROL,
+        "hostAdminsInHosts": HOST_ADMINS_IN_HOSTS,
+        "hostAdminsInFencing": HOST_ADMINS_IN_FENCING,
         "enrollers": ENROLLERS,
         "enrollersInHosts": ENROLLERS_IN_HOSTS,
-        "enrollersInFencing": ENROLLERS_IN_FENCING,
         "fenceConfirmers": FENCE_CONFIRMERS,
+        "policyAdmins": POLICY_ADMINS,
     }

@@ -7,17 +7,21 @@ are both understood, and both mean the same thing by the same name.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 import shlex
-import string
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from . import commands, unit_settings
+from . import commands, ocf_roles, policy_words, prerequisites, unit_settings
+from .addresses import canonical_address, unusable_address, unusable_route
 from .commands import commands_of
+from .devices import canonical_device, is_network, logical_volume
+from .mounts import is_bind, senseless_mount
+from .ocf_names import ocf_agent, ocf_key, ocf_part
+from .policy_words import Asked
+from .unit_names import canonical_unit
 
 ClaimType = Literal["Address", "Device", "Unit", "Command", "Ocf", "Path"]
 ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
@@ -66,6 +70,8 @@ class ResourceKind:
     key: Callable[[Any], str]
     """Which one it is on a host: its canonical name, however it is spelled."""
     _: KW_ONLY
+    policy: Callable[[Any], tuple[Asked, ...]]
+    """What of it the policy of a host, or a ServiceClass, must allow before anything is done with it."""
     alias: str = ""
     """Its field as a manifest has it, where that is another word."""
     claims: Callable[[Any], tuple[Claim, ...]] = lambda spec: ()
@@ -76,6 +82,18 @@ class ResourceKind:
     """How different copies may be, where the manifest does not say."""
     is_implemented: bool = False
     """Else it is refused: the schema knows it, and nobody carries it out."""
+    is_prerequisite: bool = False
+    """Nothing of it is started or stopped: hosts look at it, and are compared with the one that runs the service."""
+    gate: Literal["Block", "Warn"] = "Block"
+    """What a host is that lacks it, where the manifest does not say."""
+    may_be_older: bool = False
+    """Of a prerequisite: what the service ran well with before an edit is better than an outage."""
+    drift: str = "ConfigDrift"
+    """Of a prerequisite, in a word for conditions: a host has it, and not as it should be."""
+    says_where: bool = False
+    """Of a prerequisite: two hosts can find out together where their copies differ first."""
+    declared: Callable[[Any], tuple[str, ...]] = lambda spec: ()
+    """Of a prerequisite the facts that the manifest says itself: each host holds them against that, and not against another host."""
     units: Callable[[Any], tuple[str, ...]] = lambda spec: ()
     """Units of the host's systemd that must not start without our word."""
     is_address: bool = False
@@ -90,6 +108,8 @@ class ResourceKind:
     """What of it, beside that, tells a watch of it what to say."""
     for_a_stop: Callable[[Any], object] = lambda spec: None
     """What of it, beside that, a stop of it goes by: what may have to be stopped is remembered with it."""
+    tells_score: Callable[[Any], bool] = lambda spec: False
+    """Whether it tells itself how fresh the data of the copy is that it would promote."""
     fault: Callable[[Any], str] = lambda spec: ""
     """What no schema can say is wrong with it: the field, a colon, and the rest of a sentence; empty if nothing is."""
     senseless: Callable[[Any], str] = lambda spec: ""
@@ -127,150 +147,31 @@ def identity(resource: Any) -> str:
     return next(f"{kind.noun} {kind.key(spec)}" for kind, spec in kinds_in([resource]))
 
 
+def identities(resources: Iterable[Any]) -> list[str]:
+    """The same of all that are started, and of no others."""
+    return [f"{kind.noun} {kind.key(spec)}" for kind, spec in kinds_in(resources) if not kind.is_prerequisite]
+
+
+def is_prerequisite(resource: Any) -> bool:
+    """Whether it is only looked at."""
+    return any(kind.is_prerequisite for kind, _ in kinds_in([resource]))
+
+
 def is_address(resource: Any) -> bool:
     """Whether it only leads to what serves."""
     return any(kind.is_address for kind, _ in kinds_in([resource]))
 
 
+def tells_score(resource: Any) -> bool:
+    """Whether it tells itself how fresh the data of the copy is that it would promote."""
+    return any(kind.tells_score(spec) for kind, spec in kinds_in([resource]))
+
+
 # --- one name for one thing ------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=16384)
-def canonical_address(cidr: str) -> str:
-    """The address alone, in its one form: the prefix does not make it another, nor does being v4-mapped. Empty: it is none."""
-    try:
-        address = ipaddress.ip_interface(cidr).ip
-    except ValueError:
-        return ""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
-
-
-@lru_cache(maxsize=16384)
-def canonical_unit(unit: str) -> str:
-    r"""The unit's name in its one form: what systemd writes as `\x2d` and the like is one name, however many ways it is spelled.
-
-    Aliases are another matter: they are known on the host alone, which refuses them (the agent says not ready).
-    """
-    stem, dot, suffix = unit.rpartition(".")
-    return f"{re.sub(_ESCAPE, _plain, stem)}{dot}{suffix}"
-
-
-_ESCAPE: Final = re.compile(r"\\x([0-9a-fA-F]{2})")
-_UNESCAPED: Final = frozenset(string.ascii_letters + string.digits + ":_.")
-
-
-def _plain(found: re.Match[str]) -> str:
-    letter = chr(int(found[1], 16))
-    return letter if letter in _UNESCAPED else f"\\x{found[1].lower()}"
-
-
-def unusable_address(cidr: str) -> str:
-    """Why no host of several can have this address, in a sentence; empty if one can."""
-    interface = ipaddress.ip_interface(cidr)
-    address, network = interface.ip, interface.network
-    if network.prefixlen == 0:
-        return f"{cidr}: /0 is no subnet but every address there is: give the prefix length of the hosts' subnet"
-    if not _is_unicast(address):
-        return f"{cidr} is not a unicast address that can move between hosts: choose a unicast address of the hosts' subnet"
-    room = network.max_prefixlen - network.prefixlen
-    if room > 1 and address == network.network_address:
-        return f"{cidr} is the address of the subnet itself: choose one inside it"
-    if room > 1 and network.version == 4 and address == network.broadcast_address:
-        return f"{cidr} is the broadcast address of its subnet: choose one inside it"
-    return ""
-
-
-def unusable_route(ip: Any) -> str:
-    """The field, a colon, and why no host could have one of its routes; empty if all can be."""
-    address = ipaddress.ip_interface(ip.address)
-    for at, route in enumerate(ip.routes or ()):
-        if why := _unusable_route(route, address.version):
-            return f"routes[{at}]: {why}"
-    if ip.preferred_lifetime is not None and address.version == 4:
-        return "preferredLifetime: it is for IPv6; give `routes` for what is to have this address as its source"
-    return ""
-
-
-def _unusable_route(route: Any, version: int) -> str:
-    try:
-        to = ipaddress.ip_network(route.to)
-        via = ipaddress.ip_address(route.via) if route.via else None
-    except ValueError as error:
-        return f"{error}"
-    if {to.version, via.version if via else version} != {version}:
-        return f"the route to {to} is not of the family of the address: give each family an address of its own"
-    if to.prefixlen == 0:
-        return f"{to} is every address there is, the host's own connections included: name the networks"
-    return "" if via is None or _is_unicast(via) else f"{via} is no gateway: choose a unicast address"
-
-
-def _is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether one machine can have it on a network. Of v4, 0/8 is the sender itself, and what stands from 240/4 on is nobody's."""
-    if address.version == 4 and (address.packed[0] == 0 or address.is_reserved):
-        return False
-    return not (address.is_unspecified or address.is_multicast or address.is_loopback)
 
 
 def _address(cidr: str) -> str:
     return canonical_address(cidr) or cidr.lower()  # what is no address is never added, so nobody can share it
-
-
-_LINK: Final = re.compile(r"/dev/disk/by-(uuid|label|partuuid|partlabel)/(.+)")
-_FOLDERS: Final = "block|bsg|bus|cciss|char|cpu|disk|dm|dri|drbd|fd|infiniband|input|loop|mapper|md|nbd|net|pts|rbd|shm|snd|ubi|usb|vfio|zvol"
-"""What else has a folder of its own below /dev."""
-_VOLUME: Final = re.compile(
-    rf"/dev/(?!(?:{_FOLDERS})/)([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)/([A-Za-z0-9+_.][A-Za-z0-9+_.-]*)"
-)
-_TAG: Final = re.compile(r"(UUID|LABEL|PARTUUID|PARTLABEL)=(.+)")
-
-
-@lru_cache(maxsize=16384)
-def canonical_device(device: str) -> str:
-    """The device's name in its one form: a link that udev makes from a tag is that tag, and a server is one however it is spelled.
-
-    Other names of one device are known on the hosts alone, which see by its number that it is mounted already.
-    """
-    if found := _LINK.fullmatch(device) or _TAG.fullmatch(device):
-        tag, value = found[1].upper(), re.sub(_ESCAPE, lambda code: chr(int(code[1], 16)), found[2])
-        return f"{tag}={value.lower() if tag.endswith('UUID') else value}"
-    if is_network(device):
-        server, _, path = device.partition(":/")
-        return f"{server.lower()}:/{path}"
-    if not device.startswith("/") and device.count("/") == 1:
-        return f"/dev/{device}"
-    return device
-
-
-def logical_volume(device: str) -> tuple[str, str] | None:
-    """Volume group and name of what is a logical volume by its name; whether there is one, only hosts know."""
-    found = _VOLUME.fullmatch(canonical_device(device))
-    return (found[1], found[2]) if found else None
-
-
-def is_network(device: str) -> bool:
-    """Whether it is a folder that a server exports: `server:/path`."""
-    return not device.startswith("/") and ":/" in device
-
-
-def is_bind(mount: Any) -> bool:
-    """Whether it shows a folder of the host at another place."""
-    return "bind" in (mount.options or ())
-
-
-_NOT_OPTIONS: Final = re.compile(
-    r"(suid|dev|remount|move|rbind|loop|offset|sizelimit|nofail|r?shared|r?private|r?slave|r?unbindable|u?helper)(=.*)?"
-)
-"""Options that ask for something else than this one mount, hide that there is none, or let files on it change rights on the host."""
-
-
-def senseless_mount(mount: Any) -> str:
-    """The field, a colon, and why no driver would mount that; empty if one does."""
-    if odd := next((option for option in mount.options or () if _NOT_OPTIONS.fullmatch(option)), None):
-        return f"options: {odd} is not to be given: leave it out"
-    if (mount.fs_type or "").startswith("fuse"):
-        return f"fsType: {mount.fs_type} lives in a process, which a mount does not keep: use a unit or a command"
-    return ""
 
 
 def _mount_claims(mount: Any) -> tuple[Claim, ...]:
@@ -288,19 +189,6 @@ def _mount_claims(mount: Any) -> tuple[Claim, ...]:
 _OCF: Final = re.compile("[A-Za-z0-9_-]+:[A-Za-z0-9_-]+")
 
 
-def ocf_agent(agent: str) -> str:
-    """Provider and type, as `pcs` and `crm` write them too."""
-    return agent.removeprefix("ocf:")
-
-
-def ocf_key(ocf: Any) -> str:
-    """By its own name, if it has one. Else by all that its agent is told: the same told twice is one thing on a host."""
-    parameters = sorted((ocf.parameters or {}).items())
-    return " ".join(
-        [ocf_agent(ocf.agent), *([ocf.instance] if ocf.instance else [f"{k}={v!r}" for k, v in parameters])]
-    )
-
-
 # Agents that hold what belongs to one service in the whole cluster, and the parameter that names it.
 _OCF_HOLDS: Final[dict[str, tuple[str, Callable[[str], tuple[Claim, ...]]]]] = {
     **dict.fromkeys(
@@ -316,11 +204,21 @@ _OCF_HOLDS: Final[dict[str, tuple[str, Callable[[str], tuple[Claim, ...]]]]] = {
 
 def _ocf_claims(ocf: Any) -> tuple[Claim, ...]:
     """What an agent does with its parameters only its metadata could tell, which are on the hosts; so little is known here."""
+    promotion = Claim("Ocf", f"promoted {ocf_key(ocf)}")
+    if ocf_roles.promotes(ocf):
+        return (promotion,)
     parameter, claims = _OCF_HOLDS.get(ocf_agent(ocf.agent), ("", lambda value: ()))
-    return (Claim("Ocf", ocf_key(ocf)), *claims((ocf.parameters or {}).get(parameter, "")))
+    both = (promotion,) if getattr(ocf, "promotable", None) else ()
+    return (Claim("Ocf", ocf_key(ocf)), *both, *claims((ocf.parameters or {}).get(parameter, "")))
 
 
 # --- the kinds -------------------------------------------------------------------------------------------------------
+
+
+def _prerequisite(*row: Any, fault: Callable[[Any], str] = lambda spec: "", **more: Any) -> ResourceKind:
+    """One that is only looked at. What is wrong with it no host would look at either."""
+    said = {"strategy": "Duplicate", "consistency": "Exact", **more}
+    return ResourceKind(*row, is_implemented=True, is_prerequisite=True, fault=fault, senseless=fault, **said)
 
 
 RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
@@ -328,6 +226,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         "systemd",
         "unit",
         lambda systemd: canonical_unit(systemd.unit),
+        policy=policy_words.of_unit,
         claims=lambda systemd: (Claim("Unit", canonical_unit(systemd.unit)),),
         is_implemented=True,
         units=lambda systemd: (systemd.unit,),
@@ -341,6 +240,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         "command",
         "command",
         lambda command: " ".join(commands_of(command).start),
+        policy=policy_words.of_command,
         # What two services start by the same command is one thing on the machine: the stop of the one would be the other's.
         claims=lambda command: (Claim("Command", " ".join(commands_of(command).start)),),
         is_implemented=True,
@@ -356,6 +256,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         "virtual_ip",
         "address",
         lambda ip: _address(ip.address),
+        policy=policy_words.of_address,
         alias="virtualIP",
         claims=lambda ip: (Claim("Address", _address(ip.address)),),
         is_implemented=True,
@@ -371,18 +272,23 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
     ResourceKind(
         "ocf",
         "OCF resource",
-        ocf_key,
+        ocf_part,
+        policy=policy_words.of_agent,
         claims=_ocf_claims,
         is_implemented=True,
-        # What is not named by `instance` is another thing with other parameters.
-        work=ocf_key,
-        parameters=lambda ocf: ocf.parameters or {},
+        # What is not named by `instance` is another thing with other parameters; and an agent starts otherwise where there are roles.
+        work=lambda ocf: (ocf_part(ocf), ocf_roles.are_told(ocf)),
+        parameters=lambda ocf: {} if ocf_roles.promotes(ocf) else ocf.parameters or {},
+        watched=ocf_roles.told,
+        for_a_stop=ocf_roles.told,
+        tells_score=ocf_roles.promotes,
         senseless=lambda ocf: "" if _OCF.fullmatch(ocf_agent(ocf.agent)) else f"{ocf.agent!r} is not provider and type",
     ),
     ResourceKind(
         "mount",
         "filesystem",
         lambda mount: mount.path,
+        policy=lambda mount: policy_words.of_mount(canonical_device(mount.device), mount, is_bind=is_bind(mount)),
         claims=_mount_claims,
         strategy="Share",
         is_implemented=True,
@@ -391,9 +297,70 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         senseless=senseless_mount,
         stop_by_hand=lambda mount: f"umount {shlex.quote(mount.path)}",
     ),
-    ResourceKind("file", "file", lambda file: file.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind("package", "package", lambda package: package.name, strategy="Duplicate"),
-    ResourceKind("path", "tree", lambda tree: tree.path, strategy="Duplicate", consistency="Exact"),
-    ResourceKind("replication", "replication", lambda lag: lag.command[0], strategy="Duplicate", consistency="Bounded"),
+    _prerequisite(
+        "file",
+        "file",
+        lambda file: file.path,
+        may_be_older=True,
+        says_where=True,
+        policy=policy_words.of_path,
+        declared=prerequisites.declared_of_file,
+        fault=prerequisites.fault_of_file,
+    ),
+    _prerequisite(
+        "package",
+        "package",
+        lambda one: one.name,
+        drift="PackageDrift",
+        policy=policy_words.of_package,
+        declared=lambda one: ("version",) if one.version else (),
+    ),
+    _prerequisite(
+        "certificate",
+        "certificate",
+        lambda certificate: certificate.path,
+        may_be_older=True,
+        policy=policy_words.of_certificate,
+        fault=prerequisites.fault_of_certificate,
+    ),
+    _prerequisite(
+        "endpoint",
+        "endpoint",
+        prerequisites.key_of_endpoint,
+        policy=policy_words.of_endpoint,
+        strategy="External",
+        consistency="Any",
+        gate="Warn",
+        fault=prerequisites.fault_of_endpoint,
+    ),
+    _prerequisite(
+        "setting",
+        "setting",
+        prerequisites.key_of_setting,
+        may_be_older=True,
+        drift="SettingDrift",
+        policy=policy_words.of_setting,
+        declared=prerequisites.declared_of_setting,
+        fault=prerequisites.fault_of_setting,
+    ),
+    _prerequisite(
+        "path",
+        "folder",
+        lambda tree: tree.path,
+        may_be_older=True,
+        says_where=True,
+        policy=policy_words.of_tree,
+        fault=prerequisites.fault_of_tree,
+    ),
+    ResourceKind(
+        "replication",
+        "replication",
+        lambda lag: lag.command[0],
+        policy=policy_words.of_program,
+        strategy="Duplicate",
+        consistency="Bounded",
+    ),
 )
 IMPLEMENTED: Final = tuple(kind for kind in RESOURCE_KINDS if kind.is_implemented)
+STARTED: Final = tuple(kind for kind in IMPLEMENTED if not kind.is_prerequisite)
+PREREQUISITES: Final = tuple(kind for kind in IMPLEMENTED if kind.is_prerequisite)

@@ -238,6 +238,8 @@ class Survey:
     asked: str = ""
     """The name that was asked for, where that is an alias."""
     agent: str = ""
+    policy: str = ""
+    """What the host's admin allows services to bring, in a sentence."""
     duration_s: float = 0
     units: tuple[UnitFacts, ...] = ()
     programs: tuple[ProgramFacts, ...] = ()

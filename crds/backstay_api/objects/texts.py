@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from math import isfinite
+from typing import Any, Final
 
 MOST: Final = 4096
 """What the schema takes for a `Text`."""
@@ -15,6 +17,24 @@ def clip(text: str, most: int = MOST) -> str:
         # Half a character, as the name of a file may hold one: no JSON can carry it.
         text = text.encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= most else text[: most - len(_MORE)] + _MORE
+
+
+def read_json(text: str | bytes) -> Any:
+    """What a person, a host or a device has written. Raises ValueError for all that is not JSON, or that Python alone reads: numbers
+    without bounds, half characters, lists within lists without end."""
+    try:
+        value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:32]} is no number")
+    return number
 
 
 def confirm_by_hand(host: str) -> str:

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -51,6 +52,8 @@ def wall_ms() -> str:
 
 def live(name: str, options: argparse.Namespace, life: Callable[[ApiConfig], Coroutine[Any, Any, None]]) -> int:
     """Until SIGTERM or SIGINT (exit code 0), or until a part of it ends by itself (1). 2: it cannot start as configured."""
+    # It would hold tokens, and the passwords of devices.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         config = load(path=options.kubeconfig, context=options.context, user_agent=name)
     except NoConfig as error:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +36,13 @@ class Build:
     packages: tuple[str, ...]
     ldflags: str
     programs: tuple[str, ...]
+    tags: str = field(default="", repr=False)
 
 
 KUBERNETES_VERSION: Final = "v1.36.3"
 _VERSION: Final = "k8s.io/component-base/version"
 # Without the version flags the server calls itself v0.0.0 and clients complain.
-_KUBERNETES: Final = Build(
+KUBERNETES: Final = Build(
     "kubernetes",
     ("./etcd", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"),
     f"-s -w -X {_VERSION}.gitVersion={KUBERNETES_VERSION} -X {_VERSION}.gitMajor=1 -X {_VERSION}.gitMinor=36"
@@ -73,13 +74,13 @@ def cache_dir() -> Path:
 def ensure_assets(progress: Progress = silent) -> Assets:
     """Find or build the four programs (about six minutes from nothing on two cores)."""
     given = os.environ.get("KUBEBUILDER_ASSETS")
-    control = Path(given) if given else _ensure_build(_KUBERNETES, progress)
-    missing = [name for name in _KUBERNETES.programs if not (control / name).exists()]
+    control = Path(given) if given else ensure_build(KUBERNETES, progress)
+    missing = [name for name in KUBERNETES.programs if not (control / name).exists()]
     if missing:
         raise LabError(f"KUBEBUILDER_ASSETS={control} has no {', '.join(missing)}: unset it to have them built.")
     helm = control / "helm"
     if not helm.exists():
-        helm = _ensure_build(_HELM, progress) / "helm"
+        helm = ensure_build(_HELM, progress) / "helm"
     return Assets(control / "etcd", control / "kube-apiserver", control / "kubectl", helm)
 
 
@@ -101,7 +102,8 @@ def digest(*parts: str | bytes) -> str:
     return total.hexdigest()[:16]
 
 
-def _ensure_build(build: Build, progress: Progress) -> Path:
+def ensure_build(build: Build, progress: Progress) -> Path:
+    """Find or build what comes out of one module; its folder."""
     target = cache_dir() / f"{build.module}-{_key(build)}"
     if target.exists():
         return target
@@ -118,7 +120,8 @@ def _ensure_build(build: Build, progress: Progress) -> Path:
 
 def _key(build: Build) -> str:
     sources = sorted(path for path in (SOURCES / build.module).rglob("*") if path.suffix in {".go", ".mod", ".sum"})
-    return digest(repr(build), platform.machine(), *(path.read_bytes() for path in sources))
+    more = [build.tags] if build.tags else []
+    return digest(repr(build), platform.machine(), *more, *(path.read_bytes() for path in sources))
 
 
 def _build(build: Build, target: Path, progress: Progress) -> None:
@@ -126,7 +129,19 @@ def _build(build: Build, target: Path, progress: Progress) -> None:
     names = ", ".join(build.programs)
     go = _ensure_go(progress)
     progress(f"building {names} from source, once; this takes some minutes")
-    command = [str(go), "build", "-v", "-trimpath", "-ldflags", build.ldflags, "-o", f"{target}/", *build.packages]
+    tags = ["-tags", build.tags] if build.tags else []
+    command = [
+        str(go),
+        "build",
+        "-v",
+        "-trimpath",
+        *tags,
+        "-ldflags",
+        build.ldflags,
+        "-o",
+        f"{target}/",
+        *build.packages,
+    ]
     env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     begun_s = told_s = time.monotonic()
     compiled, last_lines = 0, [""]

@@ -12,13 +12,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from backstay_dev.lab.controlplane import free_port
 from backstay_dev.lab.hosts import LabHost
+from backstay_dev.lab.network import entered
 from backstay_dev.lab.pki import Pair
 from backstay_dev.lab.shell import Child, LabError, spawn_python, wait_until
 
@@ -52,6 +53,7 @@ class Bmc:
     host: LabHost
     redfish_port: int
     ipmi_port: int
+    address: str = "127.0.0.1"
     password: str = field(default_factory=lambda: secrets.token_hex(8))
     knobs: Knobs = field(default_factory=Knobs)
     presses: list[tuple[float, str]] = field(default_factory=list)
@@ -69,7 +71,7 @@ class Bmc:
     def secret(self, agent: str) -> dict[str, str]:
         """What belongs into the Secret and onto the agent's stdin, nowhere else."""
         port = self.redfish_port if agent == "fence_redfish" else self.ipmi_port
-        return {"ip": "127.0.0.1", "ipport": str(port), "username": USER, "password": self.password}
+        return {"ip": self.address, "ipport": str(port), "username": USER, "password": self.password}
 
     def repair(self) -> None:
         """A BMC as it should be; what was asked of it so far is forgotten."""
@@ -181,13 +183,24 @@ class Panel:
 class BmcBay:
     """All BMCs of a lab and the process that emulates them."""
 
-    def __init__(self, hosts: Sequence[LabHost], state: Path, pair: Pair) -> None:
+    def __init__(
+        self,
+        hosts: Sequence[LabHost],
+        state: Path,
+        pair: Pair,
+        *,
+        address: str = "127.0.0.1",
+        network: Path | None = None,
+    ) -> None:
+        """`network`: a network namespace that they stand in, at this address; None: the outer machine's."""
         self._state = state
+        self._address = address
+        self._network = network
         self._pair = pair
         self._server: Child | None = None
         self._panel: Panel | None = None
         datagram = socket.SOCK_DGRAM
-        self.bmcs = {host.name: Bmc(host, free_port(), free_port(kind=datagram)) for host in hosts}
+        self.bmcs = {host.name: Bmc(host, free_port(), free_port(kind=datagram), address) for host in hosts}
 
     def up(self) -> None:
         """Start the emulators; they answer when this comes back."""
@@ -198,7 +211,8 @@ class BmcBay:
         self._panel = Panel(panel_socket, self.bmcs)
         config = folder / "config.json"
         config.write_text(json.dumps(self._config(panel_socket, folder)))
-        self._server = spawn_python("bmc", "backstay_dev.lab.bmc_server", [config], self._state)
+        with self._inside():  # a child stands where the thread stood that made it
+            self._server = spawn_python("bmc", "backstay_dev.lab.bmc_server", [config], self._state)
         wait_until(self._answers, timeout_s=30, what="the answer of the BMC emulators", every_s=0.05)
 
     def down(self) -> None:
@@ -212,6 +226,7 @@ class BmcBay:
     def _config(self, panel_socket: Path, folder: Path) -> dict[str, Any]:
         return {
             "panel": str(panel_socket),
+            "address": self._address,
             "state": str(folder),
             "cert": str(self._pair.cert),
             "key": str(self._pair.key),
@@ -223,14 +238,18 @@ class BmcBay:
             ],
         }
 
+    def _inside(self) -> AbstractContextManager[None]:
+        return entered(self._network) if self._network else nullcontext()
+
     def _answers(self) -> bool:
         if self._server is not None and not self._server.running:
             raise LabError(f"the BMC emulators ended at once; their last words:\n{self._server.last_words()}")
-        return all(_accepts(bmc.redfish_port) for bmc in self.bmcs.values())
+        with self._inside():
+            return all(_accepts(bmc.address, bmc.redfish_port) for bmc in self.bmcs.values())
 
 
-def _accepts(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def _accepts(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), timeout=1):
         return True
     return False
 

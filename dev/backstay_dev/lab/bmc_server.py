@@ -75,8 +75,8 @@ class PowerButtons(AbstractSystemsDriver):  # type: ignore[misc]
 class RedfishServer(ThreadedWSGIServer):
     """One machine's port. TLS begins in the connection's own thread, so that one that hangs holds up nobody."""
 
-    def __init__(self, port: int, app: Any, tls: ssl.SSLContext, reachable: Callable[[], bool]) -> None:
-        super().__init__("127.0.0.1", port, app, handler=_QuietHandler)
+    def __init__(self, address: str, port: int, app: Any, tls: ssl.SSLContext, reachable: Callable[[], bool]) -> None:
+        super().__init__(address, port, app, handler=_QuietHandler)
         self._tls = tls
         self._reachable = reachable
 
@@ -113,11 +113,11 @@ class Password:
 class LabIpmi(IpmiBmc):  # type: ignore[misc]
     """One machine's IPMI 2.0 port."""
 
-    def __init__(self, machine: Mapping[str, Any], user: str, ask: Ask) -> None:
+    def __init__(self, machine: Mapping[str, Any], address: str, user: str, ask: Ask) -> None:
         self._ask = ask
         self._host = machine["host"]
         self._guid = uuid.UUID(machine["uuid"])
-        super().__init__(_IpmiUsers(user, self._host, ask), port=machine["ipmi"], address="127.0.0.1")
+        super().__init__(_IpmiUsers(user, self._host, ask), port=machine["ipmi"], address=address)
 
     def sessionless_data(self, data: Any, sockaddr: Any) -> None:
         if self._ask(self._host, "reachable")["reachable"]:
@@ -149,7 +149,7 @@ def main() -> None:
     config = json.loads(Path(sys.argv[1]).read_text())
     ask = asker(config["panel"])
     _serve_redfish(config, ask)
-    keep = [LabIpmi(machine, config["user"], ask) for machine in config["machines"]]
+    keep = [LabIpmi(machine, config["address"], config["user"], ask) for machine in config["machines"]]
     _end_with_the_lab(config["lab_pid"])
     while keep:
         ipmi_session.Session.wait_for_rsp(timeout=60)
@@ -165,13 +165,14 @@ def _serve_redfish(config: Mapping[str, Any], ask: Ask) -> None:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(config["cert"], config["key"])
     for machine in config["machines"]:
-        _start_redfish(machine, config["user"], tls, ask)
+        _start_redfish(machine, config, tls, ask)
 
 
-def _start_redfish(machine: Mapping[str, Any], user: str, tls: ssl.SSLContext, ask: Ask) -> None:
+def _start_redfish(machine: Mapping[str, Any], config: Mapping[str, Any], tls: ssl.SSLContext, ask: Ask) -> None:
     host = machine["host"]
-    guarded = Password(sushy.app.wsgi_app, user, lambda: str(ask(host, "password")["password"]))
-    server = RedfishServer(machine["redfish"], guarded, tls, lambda: bool(ask(host, "reachable")["reachable"]))
+    guarded = Password(sushy.app.wsgi_app, config["user"], lambda: str(ask(host, "password")["password"]))
+    reachable = lambda: bool(ask(host, "reachable")["reachable"])  # noqa: E731
+    server = RedfishServer(config["address"], machine["redfish"], guarded, tls, reachable)
     threading.Thread(target=server.serve_forever, daemon=True, name=f"redfish-{host}").start()
 
 

@@ -8,11 +8,14 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+_LIFE: Final = datetime.timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,10 @@ class Authority:
         self.cert_file = folder / "ca.crt"
         self.cert_file.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, hosts: Sequence[str]) -> Pair:
+    def issue(self, name: str, hosts: Sequence[str], *, ends_in: datetime.timedelta = _LIFE) -> Pair:
         """A server certificate for these names and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
-        cert = self._certificate(_common_name(name), key.public_key(), hosts=hosts)
+        cert = self._certificate(_common_name(name), key.public_key(), hosts=hosts, ends_in=ends_in)
         pair = Pair(self._folder / f"{name}.crt", self._folder / f"{name}.key")
         pair.cert.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
         _write_key(pair.key, key)
@@ -50,7 +53,13 @@ class Authority:
         return file
 
     def _certificate(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool = False, hosts: Sequence[str] = ()
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        *,
+        ca: bool = False,
+        hosts: Sequence[str] = (),
+        ends_in: datetime.timedelta = _LIFE,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         authority_key = self._key.public_key()
@@ -61,7 +70,7 @@ class Authority:
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_after(now + ends_in)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(_usage(ca), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +27,8 @@ PROGRAMS: Final = {
     "ipmitool": "ipmitool",
     "qemu-system-x86_64": "qemu-system-x86",
 }
-# Over the hosts' image, for the lab with the real database.
-LAYER: Final = ("postgresql",)
+# Over the hosts' image, for the lab with the real databases.
+LAYER: Final = ("postgresql", "redis-server")
 # The same for the lab with small services of many kinds: together 4 MB to load.
 SERVICES_LAYER: Final = ("nginx", "redis-server", "haproxy", "dnsmasq", "rpcbind")
 # The same for the lab with OCF agents, and what some of them manage.
@@ -41,13 +41,13 @@ OCF_LAYER: Final = (
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
-def missing_packages() -> list[str]:
-    return [package for program, package in PROGRAMS.items() if shutil.which(program, path=_PATH) is None]
+def missing_packages(programs: Mapping[str, str] = PROGRAMS) -> list[str]:
+    return [package for program, package in programs.items() if shutil.which(program, path=_PATH) is None]
 
 
-def install(progress: Progress = silent) -> None:
+def install(progress: Progress = silent, programs: Mapping[str, str] = PROGRAMS) -> None:
     """Install the Debian packages that are missing; needs root."""
-    missing = missing_packages()
+    missing = missing_packages(programs)
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:

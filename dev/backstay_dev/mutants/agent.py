@@ -10,7 +10,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what runs and carried over stops when its own session is told so",
         f"{AGENT}/core/rules.py",
-        "    if record is not None and _ends_what_was_carried(order, record, books):",
+        "    if record is not None and _ends_what_was_carried(order, record, checkpoint):",
         "    if False:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
@@ -31,15 +31,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "…but not by another boot's order",
         f"{AGENT}/core/rules.py",
-        "    is_of_this_boot = order.session.boot_id == books.boot_id and order.session.nonce in books.nonces",
+        "    is_of_this_boot = order.session.boot_id == checkpoint.boot_id and order.session.nonce in checkpoint.nonces",
         "    is_of_this_boot = True",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "an order before the session is published means nothing",
         f"{AGENT}/core/rules.py",
-        "    if books.seq == 0 or order.session != books.session:",
-        "    if order.session != books.session:",
+        "    if checkpoint.seq == 0 or order.session != checkpoint.session:",
+        "    if order.session != checkpoint.session:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
@@ -59,14 +59,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an older epoch is not obeyed",
         f"{AGENT}/core/rules.py",
-        "    if order.epoch < record.epoch or record.nonce != books.nonce:",
-        "    if record.nonce != books.nonce:",
+        "    if order.epoch < record.epoch or record.nonce != checkpoint.nonce:",
+        "    if record.nonce != checkpoint.nonce:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "a carried copy is obeyed under its own session only",
         f"{AGENT}/core/rules.py",
-        "    if order.epoch < record.epoch or record.nonce != books.nonce:",
+        "    if order.epoch < record.epoch or record.nonce != checkpoint.nonce:",
         "    if order.epoch < record.epoch:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
@@ -80,7 +80,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nothing starts before the session is published",
         f"{AGENT}/core/rules.py",
-        ("    if books.seq == 0:\n        return NotToStart(\"this host's"),
+        ("    if checkpoint.seq == 0:\n        return NotToStart(\"this host's"),
         ("    if False:\n        return NotToStart(\"this host's"),
         f"{UNIT}/agent/core/test_rules.py",
     ),
@@ -93,7 +93,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an address has one name on the host",
-        f"{API}/objects/resource_kinds.py",
+        f"{API}/objects/addresses.py",
         "    return str(mapped or address)",
         '    return cidr.partition("/")[0]',
         f"{UNIT}/agent/test_single_instance.py",
@@ -101,35 +101,35 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a seal stops what is exclusive",
         f"{AGENT}/core/rules.py",
-        ("    if books.seal_seen and record.exclusive:\n        return True\n"),
+        ("    if checkpoint.seal_seen and record.exclusive:\n        return True\n"),
         "",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "a seal stops only what is exclusive",
         f"{AGENT}/core/rules.py",
-        "    if books.seal_seen and record.exclusive:",
-        "    if books.seal_seen:",
+        "    if checkpoint.seal_seen and record.exclusive:",
+        "    if checkpoint.seal_seen:",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "hands off: a wish to stop waits",
         f"{AGENT}/core/rules.py",
-        ("    if books.hands_off and record.may_run:\n        return False\n"),
+        ("    if checkpoint.hands_off and record.may_run:\n        return False\n"),
         "",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "hands off: a shutdown releases nothing",
         f"{AGENT}/core/rules.py",
-        "(bool(leaving) and not books.hands_off)",
+        "(bool(leaving) and not checkpoint.hands_off)",
         "bool(leaving)",
         f"{UNIT}/agent/core/test_rules.py",
     ),
     one(
         "a clean shutdown stops everything",
         f"{AGENT}/core/rules.py",
-        '    return record.want == "Down" or (bool(leaving) and not books.hands_off)',
+        '    return record.want == "Down" or (bool(leaving) and not checkpoint.hands_off)',
         '    return record.want == "Down"',
         f"{UNIT}/agent/core/test_rules.py",
     ),
@@ -194,38 +194,38 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a session carries its copies over",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "        carried = {uid: record for uid, record in self.records.items() if record.may_run}",
         "        carried = dict[str, Record]()",
-        f"{UNIT}/agent/core/test_books.py",
+        f"{UNIT}/agent/core/test_checkpoint.py",
     ),
     one(
         "a new session remembers those before it",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "            earlier=self.nonces,\n",
         "",
         f"{UNIT}/agent/test_waits.py",
     ),
     one(
         "a new session remembers the highest seq",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "            earlier_seq=self.highest_seq,\n",
         "",
-        f"{UNIT}/agent/core/test_books.py",
+        f"{UNIT}/agent/core/test_checkpoint.py",
     ),
     one(
         "a new session keeps hands off",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         ("            hands_off=self.hands_off,\n            records=carried"),
         "            records=carried",
-        f"{UNIT}/agent/core/test_books.py",
+        f"{UNIT}/agent/core/test_checkpoint.py",
     ),
     one(
         "only an end is written from the reserve",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "        after.may_run <= before.may_run\n",
         "        True\n",
-        f"{UNIT}/agent/core/test_books.py",
+        f"{UNIT}/agent/core/test_checkpoint.py",
     ),
     one(
         "a record that has changed is written as it was",
@@ -244,17 +244,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a restriction counts though it cannot be written",
         f"{AGENT}/store/journal.py",
-        ("            self._books = how(self.books)\n            try:\n                await self._write(self._books)"),
-        ("            books = how(self.books)\n            try:\n                await self._write(books)"),
+        (
+            "            self._checkpoint = how(self.checkpoint)\n            try:\n                await self._write(self._checkpoint)"
+        ),
+        (
+            "            checkpoint = how(self.checkpoint)\n            try:\n                await self._write(checkpoint)"
+        ),
         f"{UNIT}/agent/test_keeping.py",
     ),
     one(
         "the journal is of this boot",
         f"{AGENT}/store/journal.py",
         (
-            '        if books.boot_id != self._boot_id:\n            return JournalState.OTHER_BOOT, ""\n        self._books'
+            '        if checkpoint.boot_id != self._boot_id:\n            return JournalState.OTHER_BOOT, ""\n        self._checkpoint'
         ),
-        "        self._books",
+        "        self._checkpoint",
         f"{UNIT}/agent/test_keeping.py",
     ),
     one(

@@ -19,10 +19,12 @@ _MANY = 100
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 if every mutant was found."""
     options = _parser().parse_args(argv)
+    recorded = known() if options.unrecorded else {}
     chosen = [
         mutant
         for mutant in MUTANTS
         if options.only in f"{mutant.sentence} {' '.join(edit.file for edit in mutant.edits)}"
+        and mutant.sentence not in recorded
         and (options.hosts or not mutant.needs_machines)
     ]
     left_out = [] if options.hosts else [mutant.sentence for mutant in MUTANTS if mutant.needs_machines]
@@ -65,6 +67,7 @@ def _line(verdict: Verdict) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m backstay_dev.mutants", description=__doc__)
     parser.add_argument("--only", default="", help="those whose sentence or file contains this")
+    parser.add_argument("--unrecorded", action="store_true", help="those of which nothing says yet what found them")
     parser.add_argument("--hosts", action="store_true", help="with the tests on real machines (root)")
     parser.add_argument("--record", action="store_true", help="keep what found each, to be tried first next time")
     parser.add_argument("--processes", type=int, default=2, help="mutants tried side by side")

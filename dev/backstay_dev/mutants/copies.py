@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import CONTROL, PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, CONTROL, PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -24,14 +24,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a copy that may be ordered to a host is there",
         f"{PLANNER}/judge/copies.py",
-        "        if may_be_ordered(world, service, owner) or _is_left",
-        "        if _is_left",
+        "        if may_be_ordered(world, service, owner) or is_left",
+        "        if is_left",
         f"{UNIT}/planner/judge/test_judges.py",
     ),
     one(
         "a grant asks whether another copy was granted there",
         f"{CONTROL}/act/preconditions.py",
-        "                other = next((one for one in found if one.uid != need.but), None)\n",
+        "                other = next((one for one in found if one.uid != need.but and not one.is_promoted), None)\n",
         "                other = None\n",
         f"{UNIT}/control/act/test_preconditions.py",
     ),
@@ -86,9 +86,122 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "one address is not on as many hosts as there are copies",
-        f"{PLANNER}/judge/acceptance.py",
-        "    for resource in service.spec.resources if service.has_many else ():\n",
+        f"{PLANNER}/judge/manifest_faults.py",
+        "    for resource in _of_copies(service) if service.has_many else ():\n",
         "    for resource in ():\n",
         f"{UNIT}/planner/judge/test_acceptance.py",
+    ),
+    one(
+        "of what is promoted two never run",
+        f"{PLANNER}/know/parts.py",
+        "replicas=None, exclusive=True, placement=placement)",
+        "replicas=None, exclusive=False, placement=placement)",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "only a copy that works is promoted",
+        f"{PLANNER}/judge/promotion.py",
+        'report.healthy else "it does not work"\n',
+        'report.healthy else ""\n',
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "what works is promoted no longer than its copy stays",
+        f"{PLANNER}/judge/judges.py",
+        "    (keeps_its_copy, {Point.STAY, Point.STANDBY}),\n",
+        "    (keeps_its_copy, {Point.STANDBY}),\n",
+        f"{UNIT}/planner/judge/test_judges.py",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "the freshest data is promoted",
+        f"{PLANNER}/judge/scores.py",
+        "    (freshest, RUN),\n",
+        "",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "who is up and does not work is not waited for at the first promotion",
+        f"{PLANNER}/judge/promotion.py",
+        "if host in working or (working and not last and _is_up(ask, host)):",
+        "if host in working:",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "the first promotion waits for what only starts",
+        f"{PLANNER}/judge/promotion.py",
+        'return not working or last in ("", host)',
+        "return not working or last == host",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "nobody is promoted before all have said how fresh their data is",
+        f"{PLANNER}/judge/promotion.py",
+        "        return not _has_answered(ask, facts_of(ask.world, host))",
+        "        return False",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "what an earlier manifest gave to the copies is stopped before it is promoted's",
+        f"{PLANNER}/judge/promotion.py",
+        "    return not runs_this or key in claims_of(order.resources)\n",
+        "    return False\n",
+        f"{UNIT}/planner/judge/test_promotion.py",
+    ),
+    one(
+        "what is promoted stops for an edit of its copies only when all of them can be told",
+        f"{PLANNER}/judge/promotion.py",
+        "    if theirs is None or not all(_can_be_told(world, one.hosts) for one in wanted):\n",
+        "    if theirs is None:\n",
+        f"{UNIT}/planner/judge/test_promotion.py",
+    ),
+    one(
+        "a promoted role takes no room, and is not stopped for any",
+        f"{PLANNER}/judge/shedding.py",
+        "        if part_of(world, service, instance.metadata.name).spec.placement.capacity:",
+        "        if service.spec.placement.capacity:",
+        f"{UNIT}/planner/do/test_shedding.py",
+    ),
+    one(
+        "a copy is not stopped while something stands on it",
+        f"{AGENT}/run/promotion.py",
+        "            while (above := self.above) and not (stops and self._is_stuck(above)):\n",
+        "            while (above := self.above) and False:\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "a copy that is to stop waits for no stop that has failed",
+        f"{AGENT}/run/promotion.py",
+        "            while (above := self.above) and not (stops and self._is_stuck(above)):\n",
+        "            while above := self.above:\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "a copy that could not be demoted is stopped",
+        f"{AGENT}/run/promotion.py",
+        "        return above is not None and self._demote_failed(above)\n",
+        "        return False\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "a demote is tried again after its copy was stopped for it, not meanwhile",
+        f"{AGENT}/run/promotion.py",
+        "        return stops is not None and stops.is_first\n",
+        "        return False\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "a copy that was stopped because of a demote starts once nothing stands on it",
+        f"{AGENT}/run/promotion.py",
+        "        if not record.may_run and (above := rules.above(record, checkpoint)):\n",
+        "        if False and (above := rules.above(record, checkpoint)):\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "what is promoted stops when its copy is no longer up",
+        f"{AGENT}/run/promotion.py",
+        "        return bool(record.role) and (copy is None or not self._tools.is_up(copy.uid))\n",
+        "        return False\n",
+        f"{STORIES}/test_promotable.py",
     ),
 )

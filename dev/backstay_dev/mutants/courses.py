@@ -22,15 +22,36 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
+        "the first promotion waits for a host that may come to have a copy",
+        f"{PLANNER}/do/granting.py",
+        " or _copies_to_come(round_, service, instance)\n",
+        "\n",
+        f"{UNIT}/planner/do/test_granting.py",
+    ),
+    one(
+        "whoever is merely late with the freshest data is waited for",
+        f"{PLANNER}/judge/promotion.py",
+        "or facts.lost or facts.barred",
+        "or facts.no_session or facts.barred",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "the first promotion waits for the freshest data until its copy is found to work or not to",
+        f"{PLANNER}/judge/promotion.py",
+        "or (is_first and _is_proving(ask, name))]",
+        "]",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
         "a grant records the claims",
-        f"{PLANNER}/do/instances.py",
+        f"{PLANNER}/do/granting.py",
         "    records = record(world, service, instance, instance.spec.epoch + 1, placed.host)\n",
         "    records = list[WriteClaim]()\n",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
         "nothing is granted while a host runs a later epoch",
-        f"{PLANNER}/do/instances.py",
+        f"{PLANNER}/do/granting.py",
         "    return first_epoch.ahead(world, instance)",
         "    return None",
         f"{UNIT}/planner/do/test_instances.py",
@@ -54,7 +75,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a service goes where a person wishes it",
-        f"{PLANNER}/do/instances.py",
+        f"{PLANNER}/do/granting.py",
         ("    wish = moves.wished_host(service, instance)\n"),
         ("    wish = None\n"),
         f"{UNIT}/planner/do/test_instances.py",
@@ -62,18 +83,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what was ordered Down stays Down",
         f"{PLANNER}/do/instances.py",
-        (
-            '    if stored is not None and stored.want == "Down":\n'
-            "        return Course(order=stored, missing=missing, to"
-        ),
-        ("    if False:\n        return Course(order=stored, missing=missing, to"),
+        ('    if stored is not None and stored.want == "Down":\n        to, shed = _still_to('),
+        ("    if False:\n        to, shed = _still_to("),
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
         "a service that shall be stopped is not granted",
-        f"{PLANNER}/do/instances.py",
-        ('    if service.spec.state != "Running":\n        return Nowhere'),
-        ("    if False:\n        return Nowhere"),
+        f"{PLANNER}/do/granting.py",
+        '    if service.spec.state != "Running":\n        return f"spec.state',
+        '    if False:\n        return f"spec.state',
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
@@ -190,7 +208,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a wish that cannot be granted keeps nothing from running",
-        f"{PLANNER}/do/instances.py",
+        f"{PLANNER}/do/granting.py",
         ("        if isinstance(placed, Placed):\n            return placed\n    stopped"),
         ("        return placed\n    stopped"),
         f"{UNIT}/planner/do/test_instances.py",
@@ -232,7 +250,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "it goes where people were told that it goes",
-        f"{PLANNER}/do/instances.py",
+        f"{PLANNER}/do/granting.py",
         '    announced = stopped.to if stopped is not None else ""',
         '    announced = ""',
         f"{UNIT}/planner/do/test_instances.py",
@@ -254,7 +272,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what was stopped by order waits for no reboot",
-        f"{PLANNER}/know/world.py",
+        f"{PLANNER}/know/objects.py",
         '    return order is not None and order.want == "Down"',
         "    return False",
         f"{UNIT}/planner/judge/test_judges.py",
@@ -275,16 +293,16 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a refused manifest is not granted",
-        f"{PLANNER}/do/instances.py",
-        ("    if isinstance(acceptance, Refused):\n        return Nowhere(acceptance.message)\n"),
+        f"{PLANNER}/do/granting.py",
+        "    if isinstance(acceptance, Refused):\n        return acceptance.message\n",
         "",
         f"{UNIT}/planner/do/test_instances.py",
     ),
     one(
         "a grant and the evidence for it are written together",
-        f"{PLANNER}/do/instances.py",
-        "_granted(instance, chosen.grant, found), why",
-        "_granted(instance, chosen.grant, None), why",
+        f"{PLANNER}/do/granting.py",
+        "_granted(instance, chosen.grant, found, started_with)\n",
+        "_granted(instance, chosen.grant, None, started_with)\n",
         f"{UNIT}/planner/do/test_instances.py",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import FENCER, UNIT, Mutant, one
+from .kinds import FENCER, PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -87,8 +87,50 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host is off only when every device of a level is",
         f"{FENCER}/core.py",
-        '        if all(latest.get((level.name, device.name)) == "Off" for',
-        '        if any(latest.get((level.name, device.name)) == "Off" for',
+        "        if all((level.name, device.name) in off for",
+        "        if any((level.name, device.name) in off for",
+        f"{UNIT}/fencer/test_core.py",
+    ),
+    one(
+        "nobody is cut off for what requires what could not follow",
+        f"{PLANNER}/judge/takeover.py",
+        "return _why_not_alone(world, instance, host) or _why_without(world, instance, host)",
+        "return _why_not_alone(world, instance, host)",
+        f"{STORIES}/test_power.py",
+    ),
+    one(
+        "hosts of which the operator cannot judge count as living",
+        f"{PLANNER}/judge/storm.py",
+        "in (Liveness.LIVE, Liveness.UNSURE)}",
+        "in (Liveness.LIVE,)}",
+        f"{UNIT}/planner/judge/test_storm.py",
+    ),
+    one(
+        "the first renewal of a reopened Lease is news",
+        "operator/backstay_operator/control/watch/urgency.py",
+        "if old.renewal == 0 < new.renewal:",
+        "if False:",
+        f"{UNIT}/control/watch/test_urgency.py",
+    ),
+    one(
+        "a number in an annotation has bounds",
+        "crds/backstay_api/objects/texts.py",
+        '    if not isfinite(number):\n        raise ValueError(f"{text[:32]} is no number")\n',
+        "",
+        f"{UNIT}/planner/know/test_clearing.py",
+    ),
+    one(
+        "what nobody has foreseen in one object stops no other",
+        f"{PLANNER}/know/unforeseen.py",
+        "AttributeError, ArithmeticError, RecursionError)",
+        "AttributeError)",
+        f"{UNIT}/planner/test_unforeseen.py",
+    ),
+    one(
+        "what a device says that is not believed is no Off",
+        f"{FENCER}/core.py",
+        'if said == "Off" and not distrust(slot, facts)}',
+        'if said == "Off"}',
         f"{UNIT}/fencer/test_core.py",
     ),
     one(
@@ -300,5 +342,40 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         " and before.definition == digest(device):",
         ":",
         f"{UNIT}/fencer/test_machines.py",
+    ),
+    one(
+        "a fencer that does not hold the Lease carries nothing out",
+        f"{FENCER}/executor.py",
+        " and self.leads()]",
+        "]",
+        f"{UNIT}/fencer/test_two_fencers.py",
+    ),
+    one(
+        "nothing is sent by a fencer that has lost its Lease since it was decided",
+        f"{FENCER}/worker.py",
+        'refused or ("" if self._leads() else "another fencer leads")',
+        'refused or ""',
+        f"{UNIT}/fencer/test_two_fencers.py",
+    ),
+    one(
+        "a UUID that boards at two addresses name says nothing",
+        f"{FENCER}/devices.py",
+        'if found == "Match" and self._is_named_twice(device, machine_uuid, others) else found',
+        'if found == "Match" and not machine_uuid else found',
+        f"{UNIT}/fencer/test_shared_uuid.py",
+    ),
+    one(
+        "what many devices say together ends no fencer",
+        f"{FENCER}/path_tests.py",
+        "message=clip(_summary(host, found, ready)),",
+        "message=_summary(host, found, ready),",
+        f"{UNIT}/fencer/test_stories.py",
+    ),
+    one(
+        "an agent that cannot be started ends no fencer",
+        f"{FENCER}/agents.py",
+        "except OSError as error:  # no right",
+        "except FileExistsError as error:  # no right",
+        f"{UNIT}/fencer/test_processes.py",
     ),
 )

@@ -82,8 +82,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit is ordered only when all that it names is ours",
         _INSTANCES,
-        "    if waits := not_yet_ours(world, service, None, host):",
-        "    if waits := None:",
+        "    if waits := not_yet_ours(world, service, None, host) or other_part_has(world, service, instance):",
+        "    if waits := other_part_has(world, service, instance):",
         f"{STORIES}/test_claims.py",
     ),
     one(
@@ -271,14 +271,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an address has one name, whatever its prefix",
-        _KINDS,
+        f"{API}/objects/addresses.py",
         "    return str(mapped or address)",
         "    return cidr",
         f"{UNIT}/planner/judge/test_acceptance.py",
     ),
     one(
         "a unit has one name, however it is spelled",
-        _KINDS,
+        f"{API}/objects/unit_names.py",
         '    return f"{re.sub(_ESCAPE, _plain, stem)}{dot}{suffix}"',
         "    return unit",
         "tests/property/test_resource_kinds.py",
@@ -287,14 +287,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an agent is told all that it is to carry out",
         f"{API}/objects/models/resources.py",
-        "for field in RenderedResource.model_fields})",
-        "for field in RenderedResource.model_fields if field != 'probes'})",
+        "for field in RenderedResource.model_fields}\n",
+        "for field in RenderedResource.model_fields if field != 'probes'}\n",
         "tests/property/test_resource_kinds.py",
     ),
     one(
         "what may run twice has no address",
-        f"{PLANNER}/judge/acceptance.py",
-        "    for resource in service.spec.resources if not service.exclusive else ():",
+        f"{PLANNER}/judge/manifest_faults.py",
+        "    for resource in _of_copies(service) if not service.exclusive and not is_promotable else ():",
         "    for resource in ():",
         f"{STORIES}/test_claims.py",
     ),

@@ -58,8 +58,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a host that is read off is exempt from the guard",
-        f"{PLANNER}/do/fences.py",
-        ("    if _is_read_off(request):\n        return None\n"),
+        f"{PLANNER}/do/fence_guard.py",
+        ("    if is_read_off(request):\n        return None\n"),
         "",
         f"{STORIES}/test_faults.py",
         f"{STORIES}/test_text.py",
@@ -87,7 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "who waits longest is fenced first",
-        f"{PLANNER}/do/fences.py",
+        f"{PLANNER}/do/fence_guard.py",
         "key=lambda host: (-age_s(world, world.leases[host]), host)",
         "key=lambda host: (age_s(world, world.leases[host]), host)",
         f"{UNIT}/planner/judge/test_budget.py",
@@ -105,6 +105,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "last, needs=tuple(_not_sealed(world, host, last)))",
         "last)",
         f"{UNIT}/planner/know/test_sessions.py",
+    ),
+    one(
+        "the Lease of a session that was doubted and holds something comes back sealed",
+        f"{PLANNER}/know/sessions.py",
+        "    if any(world.requests[name].spec.session == last for name in world.requests_of.get(host, ())):",
+        "    if False:",
+        f"{UNIT}/planner/know/test_sessions.py",
+    ),
+    one(
+        "a request is forgotten for the removal of its host only once the API server knows no such Host",
+        f"{PLANNER}/do/fences.py",
+        "DeleteFence(request, why, _needs(world, host))",
+        "DeleteFence(request, why)",
+        f"{UNIT}/planner/do/test_past_sessions.py",
     ),
     one(
         "a seal that the operator saw is remembered",
@@ -150,9 +164,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "whoever does not see the Host asks whether there is none",
-        f"{PLANNER}/know/sessions.py",
-        'if known else Gone(HOSTS.kind, "", host, "", what_for)',
-        "if known else HoldsNothing(host, what_for)",
+        f"{PLANNER}/preconditions.py",
+        'if host else Gone(HOSTS.kind, "", name, "", what_for)',
+        "if host else HoldsNothing(name, what_for)",
         f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(
@@ -172,8 +186,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is made unsealed only while the last seal is as we know it",
         f"{PLANNER}/know/sessions.py",
-        "    yield from _as_known(world, host)\n    instances = ",
-        "    instances = ",
+        "    yield as_known(world.hosts.get(host), host, what_for)  # its status has the last seal\n",
+        "",
         f"{UNIT}/planner/know/test_sessions.py",
     ),
 )

@@ -10,29 +10,29 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a session that is published is not published again",
         f"{AGENT}/core/sessions.py",
-        "    if stored is not None and is_same(stored, books.session):\n",
+        "    if stored is not None and is_same(stored, checkpoint.session):\n",
         "    if False:\n",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(
         "supersedes are of this boot",
         f"{AGENT}/core/sessions.py",
-        "if stored and stored.boot_id == books.boot_id else ()",
+        "if stored and stored.boot_id == checkpoint.boot_id else ()",
         "if stored else ()",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(
         "what orders name is superseded",
         f"{AGENT}/core/sessions.py",
-        "(*books.earlier, *theirs, *named)",
-        "(*books.earlier, *theirs)",
+        "(*checkpoint.earlier, *theirs, *named)",
+        "(*checkpoint.earlier, *theirs)",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(
         "no session supersedes one that is not older",
         f"{AGENT}/core/sessions.py",
-        "if session.boot_id == books.boot_id and session.seq < seq)",
-        "if session.boot_id == books.boot_id)",
+        "if session.boot_id == checkpoint.boot_id and session.seq < seq)",
+        "if session.boot_id == checkpoint.boot_id)",
         f"{UNIT}/agent/core/test_sessions.py",
     ),
     one(
@@ -67,7 +67,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "the heartbeat begins before anything heavy",
         f"{AGENT}/agent.py",
         (
-            "                self.heartbeat.hold(self.journal.books.session)\n"
+            "                self.heartbeat.hold(self.journal.checkpoint.session)\n"
             "            tasks.create_task(self.heartbeat.run()"
         ),
         ("                pass\n            tasks.create_task(self.heartbeat.run()"),
@@ -111,7 +111,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a machine that goes down waits until everything is stopped",
         f"{AGENT}/run/supervisor.py",
-        "        while (left := self._open_ones()) and not self._journal.books.hands_off:",
+        "        while (left := self._open_ones()) and not self._journal.checkpoint.hands_off:",
         "        while False and (left := self._open_ones()):",
         f"{UNIT}/agent/test_leaves.py",
     ),
@@ -119,7 +119,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "hands off: the gate is opened only for what was granted",
         f"{AGENT}/run/runner.py",
         (
-            "        elif refused := self._refused(record, self._tools.journal.books):\n"
+            "        elif refused := self.promotion.may_start(record, self._tools.journal.checkpoint):\n"
             "            raise MayNot(refused.why)\n"
         ),
         "",
@@ -166,6 +166,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        not_understood={uid: entry for uid, entry in read.items() if isinstance(entry, NotUnderstood)},\n",
         "",
         f"{UNIT}/agent/test_understanding.py",
+    ),
+    one(
+        "an odd word beside its frame keeps no order from being answered",
+        f"{AGENT}/core/orders.py",
+        "for name, value in frame.items() if name in _REQUIRED}",
+        "for name, value in frame.items()}",
+        f"{UNIT}/agent/test_understanding.py",
+    ),
+    one(
+        "a failure is told of its own epoch",
+        f"{AGENT}/core/reports.py",
+        "return view.epoch == record.epoch and bool(view.gave_up)",
+        "return bool(view.gave_up)",
+        f"{UNIT}/agent/core/test_reports.py",
     ),
     one(
         "a Down that is not understood is obeyed",

@@ -26,8 +26,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an entry is bound to its session",
         _RULES,
-        "    if books.seq == 0 or order.session != books.session:",
-        "    if books.seq == 0:",
+        "    if checkpoint.seq == 0 or order.session != checkpoint.session:",
+        "    if checkpoint.seq == 0:",
         *_C,
         "sim:reboots",
     ),
@@ -67,7 +67,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nothing starts after a seal",
         _RULES,
-        '    if books.seal_seen:\n        return NotToStart(f"this session may start nothing any more',
+        '    if checkpoint.seal_seen:\n        return NotToStart(f"this session may start nothing any more',
         '    if False:\n        return NotToStart(f"this session may start nothing any more',
         *_C,
         quick=True,
@@ -75,7 +75,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a grant of an earlier session starts nothing",
         _RULES,
-        '    if record.nonce != books.nonce:\n        return NotToStart("it was granted to an earlier session',
+        '    if record.nonce != checkpoint.nonce:\n        return NotToStart("it was granted to an earlier session',
         '    if False:\n        return NotToStart("it was granted to an earlier session',
         *_C,
     ),
@@ -141,8 +141,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "seq only grows",
         _SESSIONS,
-        "    seq = books.seq or counted + 1",
-        "    seq = books.seq or counted",
+        "    seq = checkpoint.seq or counted + 1",
+        "    seq = checkpoint.seq or counted",
         *_C,
     ),
     one(
@@ -155,7 +155,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an overtaken session stops",
         _SESSIONS,
-        "    if stored is not None and books.seq and stored.seq >= books.seq:",
+        "    if stored is not None and checkpoint.seq and stored.seq >= checkpoint.seq:",
         "    if False:",
         *_C,
     ),
@@ -183,8 +183,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "it is asked once more at the moment of the start",
         _RUNNER,
-        "            if may_start and (refused := self._refused(record, books)):",
-        "            if False and (refused := self._refused(record, books)):",
+        "            if may_start and (refused := self.promotion.may_start(record, checkpoint)):",
+        "            if False and (refused := self.promotion.may_start(record, checkpoint)):",
         *_K,
         f"{UNIT}/agent/core/test_rules.py",
         f"{UNIT}/agent/test_people.py",
@@ -211,18 +211,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 f"{AGENT}/store/journal.py",
-                "            if new is not self.books and new != self.books:\n                await self._write(new)",
-                "            if new is not self.books and new != self.books:\n"
-                "                self._books = new\n"
+                "            if new is not self.checkpoint and new != self.checkpoint:\n                await self._write(new)",
+                "            if new is not self.checkpoint and new != self.checkpoint:\n"
+                "                self._checkpoint = new\n"
                 "                self._late = asyncio.create_task(self._write_later())",
             ),
             Edit(
                 f"{AGENT}/store/journal.py",
-                "    async def _write(self, books: Books) -> None:",
+                "    async def _write(self, checkpoint: Checkpoint) -> None:",
                 "    async def _write_later(self) -> None:\n"
                 "        await asyncio.sleep(1.0)\n"
-                "        await self._write(self.books)\n\n"
-                "    async def _write(self, books: Books) -> None:",
+                "        await self._write(self.checkpoint)\n\n"
+                "    async def _write(self, checkpoint: Checkpoint) -> None:",
             ),
         ),
         (*_K, "sim:agents"),
@@ -232,10 +232,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 f"{AGENT}/run/supervisor.py",
-                "        while left := _may_still_run(self._journal.books):",
+                "        while left := _may_still_run(self._journal.checkpoint):",
                 "        while left := list[str]():",
             ),
-            Edit(f"{AGENT}/core/books.py", "        assert not exclusive,", "        assert True,"),
+            Edit(f"{AGENT}/core/checkpoint.py", "        assert not exclusive,", "        assert True,"),
         ),
         (*_K, "sim:fencing"),
     ),
@@ -275,7 +275,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "systemd does not restart a unit by itself",
         f"{DRIVERS}/tools/units.py",
-        '        lines += [] if owner else ["Restart=no"]',
+        '        lines += [] if owner else ["Restart=no", "RestartForceExitStatus="]',
         "        lines += []",
         f"{UNIT}/agent/drivers/tools/test_units.py",
     ),
@@ -381,7 +381,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "in HandsOff the gate opens for what was granted to this session only",
         _RUNNER,
-        "        elif refused := self._refused(record, self._tools.journal.books):\n            raise MayNot(refused.why)\n        for",
+        "        elif refused := self.promotion.may_start(record, self._tools.journal.checkpoint):\n"
+        "            raise MayNot(refused.why)\n        for",
         "        for",
         f"{UNIT}/agent/test_people.py",
     ),

@@ -11,8 +11,13 @@ _JUDGES: Final = f"{PLANNER}/judge/judges.py"
 _SCORES: Final = f"{PLANNER}/judge/scores.py"
 _CAPACITY: Final = f"{PLANNER}/judge/capacity.py"
 _AFFINITY: Final = f"{PLANNER}/judge/affinity.py"
+_SPREAD: Final = f"{PLANNER}/judge/spread.py"
+_SHED: Final = f"{PLANNER}/judge/shedding.py"
+_MAKES_ROOM: Final = f"{PLANNER}/do/shedding.py"
+_SHEDDING: Final = "tests/property/test_shedding.py"
 _RULES: Final = f"{UNIT}/planner/judge/test_affinity_properties.py"
 _PLACES: Final = f"{UNIT}/planner/judge/test_placement_properties.py"
+_POINTS: Final = f"{UNIT}/planner/judge/test_points.py"
 _CASES: Final = f"{UNIT}/planner/judge/test_judges.py"
 _SELECTS: Final = f"{UNIT}/planner/know/test_selection.py"
 
@@ -57,27 +62,48 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _JUDGES,
         "    (is_selected, frozenset(Point)),\n",
         "    (is_selected, {Point.STAY}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "what a host does not want does not come there",
         _JUDGES,
         "    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),\n",
         "    (is_tolerated, {Point.STAY}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "NoExecute lets nothing stay that does not tolerate it",
         _JUDGES,
         "    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),\n",
         "    (is_tolerated, {*RUN, *_SPARE}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "NoSchedule moves nothing away",
         _JUDGES,
         '    effects = ("NoExecute",) if facts.name == ask.holder else ("NoSchedule", "NoExecute")',
         '    effects = ("NoSchedule", "NoExecute")',
+        _CASES,
+    ),
+    one(
+        "a filter that may have something against a host is asked (free)",
+        _JUDGES,
+        "    is_free: lambda ask: bool(contested(ask.world, ask.service)),\n",
+        "    is_free: lambda ask: False,\n",
+        _CASES,
+    ),
+    one(
+        "a filter that may have something against a host is asked (failures)",
+        _JUDGES,
+        "    starts_here: lambda ask: bool(failures_of(ask)),\n",
+        "    starts_here: lambda ask: False,\n",
+        _CASES,
+    ),
+    one(
+        "a score by which hosts differ is asked",
+        _SCORES,
+        "    preference: lambda ask: bool(ask.service.spec.placement.prefer) or affinity.has_ties(ask),\n",
+        "    preference: lambda ask: bool(ask.service.spec.placement.prefer),\n",
         _CASES,
     ),
     one(
@@ -97,30 +123,30 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what a start would not choose is not moved back to",
         f"{PLANNER}/judge/placement.py",
-        "    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept)):",
+        "    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept, evenness)):",
         "    if False:",
-        _PLACES,
+        f"{STORIES}/test_questions.py",
     ),
     one(
         "who must be apart is not started on the same host",
         _JUDGES,
         "    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),\n",
         "    (is_apart, {Point.STAY}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "who must be together is not started elsewhere",
         _JUDGES,
         "    (is_together, {*RUN, Point.STAY}),\n",
         "    (is_together, {Point.STAY}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "what runs against a new rule moves",
         _JUDGES,
         "    (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),\n",
         "    (is_apart, {*RUN, Point.TAKE_OVER}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "apart is asked of what is on its way as well",
@@ -183,7 +209,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _JUDGES,
         "    (has_capacity, {*RUN, Point.TAKE_OVER}),\n",
         "    (has_capacity, {Point.TAKE_OVER}),\n",
-        _CASES,
+        _POINTS,
     ),
     one(
         "what others have been granted is taken",
@@ -202,8 +228,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the more important goes first",
         f"{PLANNER}/do/rounds.py",
-        "(-(world.services[key].spec.placement.priority or 0), key)",
-        "((world.services[key].spec.placement.priority or 0), key)",
+        "(-_priority(world, key), key)",
+        "(_priority(world, key), key)",
         f"{STORIES}/test_text.py",
     ),
     one(
@@ -214,10 +240,157 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{STORIES}/test_text.py",
     ),
     one(
+        "whether one after the other would do is asked with what is on its way counted",
+        f"{PLANNER}/judge/waiting.py",
+        "        going.setdefault(placed.host, set()).add(one.instance.key)\n",
+        "",
+        "tests/property/test_room_for_all.py",
+    ),
+    one(
         "what one has taken is free again where that leads nowhere",
         f"{PLANNER}/judge/packing.py",
         "        _take(item, left[host], -1)\n",
         "",
         f"{UNIT}/planner/judge/test_packing.py",
+    ),
+    one(
+        "no domain gets more copies than its rule allows",
+        _JUDGES,
+        "    (is_spread, {*RUN, Point.TAKE_OVER}),\n",
+        "    (is_spread, {Point.TAKE_OVER}),\n",
+        _POINTS,
+    ),
+    one(
+        "the domain that has fewest copies is what others are held against",
+        _SPREAD,
+        "min(self.copies.values(), default=0)",
+        "max(self.copies.values(), default=0)",
+        _CASES,
+    ),
+    one(
+        "what need not hold keeps no copy away",
+        _SPREAD,
+        "        if domains.rule.is_required and domains",
+        "        if domains",
+        _CASES,
+    ),
+    one(
+        "a copy counts where it goes",
+        _SPREAD,
+        "    return [bound.get(key) or ask",
+        "    return [ask",
+        _CASES,
+    ),
+    one(
+        "a domain is what the service selects",
+        _SPREAD,
+        "for name in declared(ask.world, ask.service) if",
+        "for name in hosts if",
+        _CASES,
+    ),
+    one(
+        "evener is better",
+        _SCORES,
+        '    return Score("Spread", -excess',
+        '    return Score("Spread", excess',
+        _CASES,
+    ),
+    one(
+        "only what is less important is stopped to make room",
+        _MAKES_ROOM,
+        "(one.priority < priority_of(round_.world, service) and one.service.uid not in beside)",
+        "(one.priority <= priority_of(round_.world, service) and one.service.uid not in beside)",
+        _SHEDDING,
+    ),
+    one(
+        "nothing is stopped for what no host would take anyway",
+        _MAKES_ROOM,
+        "    able = [verdict.host for verdict in placed.verdicts if verdict.rejected is None]\n",
+        "    able = [verdict.host for verdict in placed.verdicts]\n",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "of several ways the least loss is taken",
+        _MAKES_ROOM,
+        "    return min(ways, key=",
+        "    return max(ways, key=",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "the worst to lose is kept first",
+        _SHED,
+        "    ordered.sort(key=lambda one: one.rank, reverse=True)\n",
+        "    ordered.sort(key=lambda one: one.rank)\n",
+        f"{UNIT}/planner/judge/test_shedding.py",
+    ),
+    one(
+        "room that is made is kept for whom it is made",
+        _MAKES_ROOM,
+        "    round_.send(instance, way.host)\n",
+        "",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "what cannot be stopped is not counted on",
+        _SHED,
+        ' or (report is not None and report.phase == "Stuck")',
+        "",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "who would take over by having others stopped is worth a fence",
+        f"{PLANNER}/judge/takeover.py",
+        "    placed, leaving = choose_or_retry(ask), less_important(world, service)\n",
+        "    placed, leaving = choose_or_retry(ask), frozenset[str]()\n",
+        f"{STORIES}/test_text.py",
+    ),
+    one(
+        "what moves back in a window waits for it",
+        f"{PLANNER}/judge/placement.py",
+        "    return None if found.is_open else found\n",
+        "    return None\n",
+        f"{UNIT}/planner/judge/test_placement.py",
+    ),
+    one(
+        "a window is open for so long",
+        f"{API}/objects/windows.py",
+        "now < before + timedelta",
+        "now <= before + timedelta",
+        f"{UNIT}/api/objects/test_windows.py",
+    ),
+    one(
+        "of days of the month and of the week one will do, if both are named",
+        f"{API}/objects/windows.py",
+        "(any(found) if self.is_either else all(found))",
+        "all(found)",
+        f"{UNIT}/api/objects/test_windows.py",
+    ),
+    one(
+        "what others require is not stopped to make room",
+        _SHED,
+        " and not is_required and",
+        " and",
+        f"{UNIT}/planner/do/test_shedding.py",
+    ),
+    one(
+        "what would be stopped for something more important is left over as well",
+        f"{PLANNER}/losses.py",
+        "            may_act.add(key)\n        elif",
+        "            pass\n        elif",
+        f"{UNIT}/planner/test_losses.py",
+    ),
+    one(
+        "a service is not safe that the loss of a host leaves over with others",
+        f"{PLANNER}/tell/losses.py",
+        "    return Finding(own.type, False, LEFT_OVER, _would_be_left(found)) if found else own\n",
+        "    return own\n",
+        f"{UNIT}/planner/tell/test_losses.py",
+    ),
+    one(
+        "why an epoch went where it went outlives its end",
+        f"{PLANNER}/do/granting.py",
+        "        grants=before.grants,\n",
+        "",
+        f"{UNIT}/planner/do/test_recorded.py",
     ),
 )

@@ -8,6 +8,7 @@ from .kinds import API, CONTROL, PLANNER, STORIES, UNIT, Edit, Mutant, one
 
 _LIVENESS: Final = f"{PLANNER}/know/liveness.py"
 _FENCES: Final = f"{PLANNER}/do/fences.py"
+_GUARD: Final = f"{PLANNER}/do/fence_guard.py"
 _SESSIONS: Final = f"{PLANNER}/know/sessions.py"
 _STORM: Final = f"{PLANNER}/judge/storm.py"
 _BUDGET: Final = f"{PLANNER}/judge/budget.py"
@@ -119,7 +120,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "nobody is fenced in HandsOff",
-        _FENCES,
+        _GUARD,
         '    if is_hands_off(world, host):\n        return f"{host} is in maintenance (HandsOff): nobody is fenced"\n',
         "",
         *_P,
@@ -152,13 +153,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a read that says off leads straight to the seal",
         _FENCES,
-        '    if _is_read_off(request):\n        return f"{host} is late, and its power was read off"\n',
+        '    if is_read_off(request):\n        return f"{host} is late, and its fencing device says that it is off"\n',
         "",
         *_P,
     ),
     one(
         "power is cut only where somebody could take over",
-        _FENCES,
+        _GUARD,
         "    if host in guard.left_alone:\n        return guard.left_alone[host]\n",
         "",
         *_P,
@@ -166,7 +167,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what was read before a false alarm says nothing of the next",
-        _FENCES,
+        _GUARD,
         '    return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"',
         '    return request is not None and request.status.power == "Off"',
         *_P,

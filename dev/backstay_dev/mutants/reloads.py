@@ -28,8 +28,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what a manifest gives no name is another thing with other parameters",
         _KINDS,
-        "        work=ocf_key,\n",
-        "        work=lambda ocf: ocf_agent(ocf.agent),\n",
+        "        work=lambda ocf: (ocf_part(ocf), ocf_roles.are_told(ocf)),\n",
+        "        work=lambda ocf: (ocf_agent(ocf.agent), ocf_roles.are_told(ocf)),\n",
         _SAID,
     ),
     one(
@@ -100,7 +100,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "an edit is called done when all of it has reached what runs",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "runs = revision if mixed == wanted else self.running_revision",
         "runs = revision",
         _PARTLY,

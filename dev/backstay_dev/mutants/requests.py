@@ -9,7 +9,7 @@ from .kinds import PLANNER, STORIES, UNIT, Mutant, one
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a person's confirm is exempt from the guard",
-        f"{PLANNER}/do/fences.py",
+        f"{PLANNER}/do/fence_guard.py",
         ("    if confirmation(world, request) is not None:\n        return None\n    if is_hands_off"),
         "    if is_hands_off",
         f"{UNIT}/planner/do/test_fences.py",
@@ -30,7 +30,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "what is sealed is brought to its end",
-        f"{PLANNER}/do/fences.py",
+        f"{PLANNER}/do/fence_guard.py",
         "    silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]",
         "    silent = lost",
         f"{UNIT}/planner/do/test_fences.py",
@@ -114,7 +114,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "without a device nobody is sealed",
-        f"{PLANNER}/do/fences.py",
+        f"{PLANNER}/do/fence_guard.py",
         ('    if not could_be_proven(world, host):\n        return f"{has'),
         ('    if False:\n        return f"{has'),
         f"{UNIT}/planner/do/test_fences.py",
@@ -128,15 +128,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "in HandsOff nobody is sealed, whatever was read",
-        f"{PLANNER}/do/fences.py",
+        f"{PLANNER}/do/fence_guard.py",
         (
             "    if is_hands_off(world, host):\n"
             '        return f"{host} is in maintenance (HandsOff): nobody is fenced"\n'
-            "    if _is_read_off(request):\n"
+            "    if is_read_off(request):\n"
             "        return None\n"
         ),
         (
-            "    if _is_read_off(request):\n"
+            "    if is_read_off(request):\n"
             "        return None\n"
             "    if is_hands_off(world, host):\n"
             '        return f"{host} is in maintenance (HandsOff): nobody is fenced"\n'

@@ -45,8 +45,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is left to others is not touched",
         f"{AGENT}/core/rules.py",
-        "    return books.hands_off or record.hands_off",
-        "    return books.hands_off",
+        "    return checkpoint.hands_off or record.hands_off",
+        "    return checkpoint.hands_off",
         f"{UNIT}/agent/test_recovery.py",
         "sim:recovery:20",
     ),
@@ -67,13 +67,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is left to others is stopped when that is ordered",
         f"{AGENT}/core/rules.py",
-        "    if books.hands_off and record.may_run:",
-        "    if hands_off(record, books) and record.may_run:",
+        "    if checkpoint.hands_off and record.may_run:",
+        "    if hands_off(record, checkpoint) and record.may_run:",
         f"{UNIT}/agent/test_recovery.py",
     ),
     one(
         "one clear forgets once",
-        f"{AGENT}/core/books.py",
+        f"{AGENT}/core/checkpoint.py",
         "return self if cleared <= self.cleared else",
         "return self if not cleared else",
         f"{UNIT}/agent/test_recovery.py",
@@ -101,7 +101,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "nothing is started on what may fail",
-        "operator/backstay_operator/planner/judge/acceptance.py",
+        "operator/backstay_operator/planner/judge/manifest_faults.py",
         "            if may_fail(below):\n",
         "            if False:\n",
         f"{UNIT}/planner/judge/test_acceptance.py",

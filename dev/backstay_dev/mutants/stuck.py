@@ -20,8 +20,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "… and only where the manifest says Fence",
         _STUCK,
-        '    return recovery is not None and recovery.on_stop_failure == "Fence"',
-        "    return recovery is not None or service is not None",
+        '    is_asked = recovery is not None and recovery.on_stop_failure == "Fence"',
+        "    is_asked = recovery is not None or service is not None",
         *_TABLE,
     ),
     one(
@@ -108,6 +108,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/run/stopping.py",
         "self.failed = 0 if self.unrecorded else self.failed + 1",
         "self.failed += 1",
-        f"{UNIT}/agent/test_stories.py",
+        f"{UNIT}/agent/test_full_disk.py",
     ),
 )

@@ -24,8 +24,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is final does not grow old",
         f"{PLANNER}/judge/failures.py",
-        'failure.told.error_type == "Soft" and ',
-        "",
+        'is_over and one.told.error_type == "Soft"',
+        "is_over",
         f"{UNIT}/planner/judge/test_judges.py",
     ),
     one(
@@ -45,15 +45,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "standbys answer for the present manifest",
         f"{PLANNER}/judge/placement.py",
-        "    if answer is None or answer.revision != ask.service.metadata.generation:",
-        "    if answer is None:",
+        "    if ask.instance is None or answer is None or answer.revision != ask.service.metadata.generation:\n",
+        "    if ask.instance is None or answer is None:\n",
         f"{UNIT}/planner/judge/test_placement.py",
     ),
     one(
         "a ready standby has nothing running",
         f"{PLANNER}/judge/placement.py",
-        "    return answer.ready and not answer.active",
-        "    return answer.ready",
+        "    if not answer.ready or answer.active:\n        return False\n",
+        "    if not answer.ready:\n        return False\n",
         f"{UNIT}/planner/judge/test_placement.py",
     ),
     one(
@@ -146,5 +146,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if report.released or report.epoch",
         "        if report.epoch",
         f"{UNIT}/planner/judge/test_first_epoch.py",
+    ),
+    one(
+        "what nobody holds waits for a better host only while that may still say yes",
+        f"{PLANNER}/judge/placement.py",
+        "for host in still_to_answer(ask, asked) if _wanted(ask, host) > its]",
+        "for host in asked if _wanted(ask, host) > its]",
+        f"{UNIT}/planner/do/test_better_hosts.py",
+    ),
+    one(
+        "and only for a better one",
+        f"{PLANNER}/judge/placement.py",
+        "in still_to_answer(ask, asked) if _wanted(ask, host) > its]",
+        "in still_to_answer(ask, asked)]",
+        f"{UNIT}/planner/do/test_better_hosts.py",
+    ),
+    one(
+        "and no longer than a moment",
+        f"{PLANNER}/judge/placement.py",
+        " or ask.world.now_s >= seen[1] + FOR_BETTER_S:",
+        ":",
+        f"{UNIT}/planner/do/test_better_hosts.py",
     ),
 )

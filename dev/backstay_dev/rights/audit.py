@@ -82,6 +82,8 @@ class Tally:
     granted: set[Need] = field(default_factory=set)
     used: set[Need] = field(default_factory=set)
     refused: set[Need] = field(default_factory=set)
+    _rights: set[Right] = field(default_factory=set)
+    """Of each account, and by name, of every time that was looked."""
     _allowed: set[Question] = field(default_factory=set)
     _refused: dict[Question, Need] = field(default_factory=dict)
 
@@ -91,6 +93,7 @@ class Tally:
 
     def add(self, rights: Iterable[Right], records: Iterable[Record]) -> None:
         for right in rights:
+            self._rights.add(right)
             program = program_of(right.user)
             if program and right.verb not in _NEVER_LOGGED:
                 self.granted.add(Need(program, right.namespace, right.group, right.resource, right.verb))
@@ -98,6 +101,8 @@ class Tally:
             need = need_of(record)
             if need is None:
                 continue
+            if _refused_by_rbac(record) and any(right.covers(record) for right in self._rights):
+                continue  # it had that right when this was asked before: it was taken from it since, as from a host that is removed
             if _refused_by_rbac(record):
                 self._refused[_question(record)] = need
             else:

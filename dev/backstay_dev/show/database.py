@@ -7,10 +7,11 @@ all of them share, and is kept: what is shown is that the takeover loses nothing
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from backstay_dev.lab.disks import give
 from backstay_dev.lab.hosts import LabHost
+from backstay_dev.show.committing import Client, Written
 
 CLUSTER: Final = "postgresql@15-main.service"
 ADDRESS: Final = "192.0.2.100"
@@ -18,36 +19,13 @@ PLACE: Final = "/srv/postgresql"
 _DATA: Final = f"{PLACE}/15/main"
 _CONF: Final = "/etc/postgresql/15/main"
 _PSQL: Final = "/usr/lib/postgresql/15/bin/psql -U postgres -qAtX -v ON_ERROR_STOP=1"
-_ACCOUNT: Final = "/srv/committed"
-
-# A row is in the account only if the server has said that it is committed; what hung is asked for no more after two seconds.
-_CLIENT: Final = f"""\
-n=0
-while :; do
-  n=$((n + 1))
-  if timeout 2 {_PSQL} -h {ADDRESS} -c "insert into orders values ($n)" 2>/dev/null
-  then echo "$n $EPOCHREALTIME" >>{_ACCOUNT}
-  else sleep 0.05
-  fi
-done
-"""
-_CLIENT_UNIT: Final = "[Service]\nExecStart=/bin/bash /srv/client.sh\n"
 
 
-class Commit(NamedTuple):
-    """A row whose commit was answered."""
-
-    row: int
-    at_s: float
-    """Seconds since 1970."""
-
-
-class SharedDatabase:
+class SharedDatabase(Written):
     """The database of examples/postgresql-shared-disk.yaml on the hosts of a lab that has the package."""
 
     def __init__(self, hosts: Mapping[str, LabHost], device: str) -> None:
         self._hosts, self._device = hosts, device
-        self._client: LabHost | None = None
 
     def set_up(self) -> None:
         """What an administrator does once: the disk is given to all, the package's cluster lies on it, its address may connect."""
@@ -74,21 +52,8 @@ class SharedDatabase:
     def begin_writing(self, client: str, holder: str) -> None:
         """A client on another host commits row after row, through the address."""
         self.sql(holder, "create table orders (n bigint primary key)")
-        self._client = self._hosts[client]
-        self._client.write_file("/srv/client.sh", _CLIENT)
-        self._client.install_unit("client.service", _CLIENT_UNIT)
-        self._client.run("systemctl", "start", "client.service")
-
-    def stop_writing(self) -> None:
-        if self._client is not None:
-            self._client.run("systemctl", "stop", "client.service")
-
-    def committed(self) -> list[Commit]:
-        """Every row whose commit was answered so far."""
-        if self._client is None or not self._client.path(_ACCOUNT).exists():
-            return []
-        lines = [line.split() for line in self._client.read_file(_ACCOUNT).splitlines()]
-        return [Commit(int(row), float(at_s)) for row, at_s in lines]
+        insert = f'{_PSQL} -h {ADDRESS} -c "insert into orders values ($1)"'
+        self._client = Client(self._hosts[client], insert)
 
     def rows(self, host: str) -> set[int]:
         """What is in the table."""

@@ -35,8 +35,8 @@ def _should_be_marked(world: World, machine: Machine, identity: str) -> bool:
     never_s = float("-inf")
     if named_s is None:
         return False
-    was_marked = machine.marked_s.get(identity, never_s) >= named_s
-    return was_marked or machine.given_back_s.get(identity, never_s) > named_s + LATELY_S
+    marked_s, given_back_s = (of.get(identity, never_s) for of in (machine.marked_s, machine.given_back_s))
+    return marked_s >= max(named_s, given_back_s) or given_back_s > named_s + LATELY_S
 
 
 def _named_since_s(world: World, unit: str) -> float | None:

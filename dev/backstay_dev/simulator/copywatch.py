@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 
 from backstay_api.memory.server import Change
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.names import promoted_name
+
+
+def judged_as(service: str, instance: str) -> str:
+    """Under which name the monitor keeps what an HAInstance runs: the promoted role is a thing by itself, of which there is one."""
+    return instance if instance == promoted_name(service) else service
 
 
 @dataclass
@@ -29,7 +35,7 @@ class CopyWatch:
         said, session = status.get("instances") or {}, status.get("session") or {}
         for uid, order in ((change.body.get("spec") or {}).get("instances") or {}).items():
             if order["want"] == "Up" and _is_of(order["session"], session) and not _is_over(order, said.get(uid)):
-                found[order["service"]].add(order["name"])
+                found[judged_as(order["service"], order["name"])].add(order["name"])
         for service, names in found.items():
             self.told[service, host] = min(names)
             if len(names) > 1 and self.many(service):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS, OWN_KINDS
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_SERVICES, HOST_LEASES, HOSTS
 
-from . import admins, modes, people, recoveries, sites
+from . import admins, drift, modes, people, recoveries, sites
 from .boards import Bmc
 from .machines import Machine
 from .network import Rates
@@ -82,6 +82,7 @@ class Chaos:
         for script in machine.state.scripts.values():
             script.start_fails = script.stop_fails = script.not_ready = ""
         machine.stop_by_hand()
+        machine.state.looks.clear()
         machine.disk.full = ""
         self._add_again(machine.name)
         healed = {"metadata": {"labels": {"pool": "a"}}, "spec": {"maintenance": None}}
@@ -249,7 +250,7 @@ def long_outage(chaos: Chaos) -> None:
 def watch_lag(chaos: Chaos) -> None:
     """One actor's watch of one kind falls behind."""
     actor = chaos.a_process()
-    resource = chaos.rng.choice([kind.resource for kind in (HOST_LEASES, *OWN_KINDS)])
+    resource = chaos.rng.choice([HOST_LEASES.resource, *recoveries.WATCHED])
     lag = chaos.world.network.lag_s
     lag[actor, resource] = chaos.rng.uniform(0.2, 20.0)
     chaos.world.story.tell("the network", f"{actor} learns of {resource} {lag[actor, resource]:.1f} s late")
@@ -391,6 +392,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
     )
 }
 
-_APART: Final = {**recoveries.FAULTS, **recoveries.STUCK_FAULTS, **sites.FAULTS, **modes.FAULTS}
+_APART: Final = {**recoveries.FAULTS, **recoveries.STUCK_FAULTS, **sites.FAULTS, **modes.FAULTS, **drift.FAULTS}
 ALL_FAULTS: Final[Mapping[str, Fault]] = {**FAULTS, **_APART}
-"""With those that are drawn apart (`recoveries`, `sites`, `modes`): what is drawn from `FAULTS` alone stays as it is."""
+"""With those that are drawn apart (`recoveries`, `sites`, `modes`, `drift`): what is drawn from `FAULTS` alone stays as it is."""

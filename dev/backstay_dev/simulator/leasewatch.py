@@ -17,6 +17,8 @@ from backstay_api.objects.promise import silent_after_s
 LATELY_S: Final = 130.0
 """A fencer or operator that was frozen for a minute, with a view half a minute old, may still act on what was true then."""
 _EPSILON_S: Final = 0.05
+_TROUBLE_S: Final = 1.5
+"""A way to the API that is away for longer is one that the operator itself must have noticed: it doubts after two seconds."""
 
 Span = tuple[float, float]
 """From when to when, in seconds."""
@@ -32,6 +34,8 @@ class Path:
 
     def was_away(self, from_s: float, until_s: float) -> None:
         """What was taken for whole in that time was not: outages overlap, and each is told at its end."""
+        if until_s - from_s <= _TROUBLE_S:
+            return
         spans = [(since_s, min(end_s, from_s)) for since_s, end_s in (*self.before, (self.since_s, from_s))]
         self.before = [span for span in spans if span[0] < span[1]][-8:]
         self.since_s = until_s

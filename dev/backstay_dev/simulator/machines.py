@@ -57,6 +57,8 @@ class Machine:
     off_by_device: bool = False
     """Its last loss of power was a device's doing."""
     uuid: str = ""
+    edited_s: float = float("-inf")
+    """When a file that services need was changed here last."""
 
     def __post_init__(self) -> None:
         self.uuid = self.uuid or f"uuid-{self.name}"

@@ -1,4 +1,4 @@
-"""Services of several copies: their number is changed, a copy is moved. Drawn in a profile of its own: no other seed changes."""
+"""Services of several copies: their number is changed, a copy is moved, or which is promoted. A profile of its own: no other seed changes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def shape_with(shape: Shape, rng: random.Random) -> Shape:
     )
     each = ServiceShape("each", is_exclusive=rng.random() < 0.3, mode="EveryHost", selects=rng.random() < 0.7)
     chosen = rng.choice([(pair,), (pair,), (each,), (pair, each)])
+    if rng.random() < 0.5:
+        promotable = replace(pair, mode="Promotable", is_exclusive=False)
+        chosen = tuple(promotable if one is pair else one for one in chosen)
     return replace(shape, hosts=shape.hosts[:1] * rng.choice([2, 3, 3, 4]), services=(*shape.services, *chosen))
 
 

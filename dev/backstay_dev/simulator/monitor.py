@@ -29,7 +29,8 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
-from .copywatch import CopyWatch
+from .copywatch import CopyWatch, judged_as
+from .dependencies import DependencyWatch
 from .leasewatch import LATELY_S, LeaseWatch
 from .machines import Machine
 from .orderwatch import OrderWatch
@@ -93,12 +94,9 @@ class Monitor:
     """UIDs of objects whose finalizers a person has taken away."""
 
     def __post_init__(self) -> None:
-        self.orders = OrderWatch(
-            self.accuse,
-            lambda service, name, host: self.copies.places(service, name, self.active).get(host, set()),
-            self.machines,
-        )
+        self.orders = OrderWatch(self.accuse, self._running, self.machines)
         self.stops = StuckWatch(self.accuse)
+        self.dependencies = DependencyWatch(self.accuse)
         self.copies = CopyWatch(self.accuse, lambda service: self._most(service) > 1)
         self.leases.on_seal_alive = self._sealed_alive
         self.leases.on_seal = lambda host, session, is_plain: self.power.note_seal(
@@ -128,6 +126,10 @@ class Monitor:
                 del places[machine.name]
         self.copies.note(owned.service, machine.name, places, is_exclusive=owned.is_exclusive)
 
+    def _running(self, service: str, name: str, host: str) -> set[str]:
+        """What runs of this HAInstance on a host, where another copy of the service may run instead."""
+        return self.copies.places(judged_as(service, name), name, self.active).get(host, set())
+
     def _most(self, service: str) -> int:
         return max((owned.copies for owned in self.owners.values() if owned.service == service), default=1)
 
@@ -153,6 +155,7 @@ class Monitor:
 
     def observe(self, change: Change) -> None:
         """One committed write."""
+        self.dependencies.observe(change)
         match change.resource:
             case HA_SERVICES.resource:
                 if change.type is EventType.ADDED:
@@ -208,7 +211,7 @@ class Monitor:
                 self._deleted(uid, name, change.body)
             self._forget(uid)
             return
-        self.service_of[uid] = change.body["spec"]["service"]["name"]
+        self.service_of[uid] = judged_as(change.body["spec"]["service"]["name"], name)
         before, after = (change.before or {}).get("spec") or {}, change.body["spec"]
         self._epoch(name, before, after)
         closed = after.get("closed")
@@ -227,7 +230,7 @@ class Monitor:
         if new == old + 1 and new > 1 and (after.get("closed") or {}).get("epoch") != old:
             self.accuse(f"{name}: epoch {new} is granted, and nothing says that epoch {old} is over")
         if new == old + 1 == 1:
-            self._first_epoch(name, after["service"]["name"])
+            self._first_epoch(name, judged_as(after["service"]["name"], name))
 
     def _first_epoch(self, name: str, service: str) -> None:
         if not self._is_exclusive(service):
@@ -270,7 +273,7 @@ class Monitor:
         machine = self.machines.get(host)
         if not before["exclusive"] or machine is None or not machine.is_on or machine.boot_id != boot:
             return
-        if runs := self.active[before["service"]["name"]].get(host):
+        if runs := self._running(before["service"]["name"], name, host):
             what = ", ".join(sorted(runs))
             self.accuse(f"{name}: epoch {closed['epoch']} is closed by {closed['evidence']}, but {what} runs on {host}")
 
@@ -307,7 +310,7 @@ class Monitor:
         if body["spec"].get("grant"):
             self.accuse(f"{name} is deleted while epoch {body['spec']['epoch']} is open")
         # What runs though this one was never granted is another's, whose finalizers a person took away: it holds up the next first grant.
-        places = self.copies.places(body["spec"]["service"]["name"], name, self.active)
+        places = self.copies.places(judged_as(body["spec"]["service"]["name"], name), name, self.active)
         if body["spec"]["exclusive"] and body["spec"]["epoch"] and places:
             self.accuse(f"{name} is deleted while it runs on {_where(places)}")
 
@@ -355,8 +358,8 @@ class Monitor:
         # What is closed may be said again.
         is_said = report.get("released") and (was.get("epoch"), was.get("released")) != (epoch, True)
         is_new = is_said and self.open_epoch.get(uid) == epoch
-        runs = self.active[report["service"]].get(host)
-        if is_new and runs and self._is_exclusive(report["service"]):
+        runs = self._running(report["service"], name, host)
+        if is_new and runs and self._is_exclusive(judged_as(report["service"], name)):
             self.accuse(f"{host} says that {name} epoch {epoch} is released, but {_list(runs)} runs")
 
     def _superseding(self, host: str, session: Raw) -> None:

@@ -14,7 +14,7 @@ from backstay_api.client.errors import ApiError, Conflict, OutcomeUnknown, Serve
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import Kind, T
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.object_kinds import HOST_LEASES
+from backstay_api.objects.object_kinds import HOST_LEASES, SERVICE_CLASSES
 
 from .processes import Process
 
@@ -69,6 +69,8 @@ class Network:
 
     def request(self, request: Request) -> Fate:
         how = self._cut(request.actor)
+        if request.resource == SERVICE_CLASSES.resource:  # no seed has any: nothing is drawn for it, and no time passes
+            return Fate(unreachable="connection refused" if how == "refused" else "", request_lost=how == "silent")
         if how == "refused":
             return Fate(unreachable="connection refused", request_delay_s=self._brief_s())
         if how == "silent":
@@ -78,6 +80,8 @@ class Network:
     def event(self, watch: Request, change: Change | None) -> float | None:
         if self._cut(watch.actor):
             return math.inf
+        if watch.resource == SERVICE_CLASSES.resource:
+            return 0.0
         if self._happens(self.rates.broken_watch):
             return None
         delay_s = self._brief_s() + self.lag_s.get((watch.actor, watch.resource), 0.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from . import modes, recoveries, sites
+from . import dependencies, drift, modes, recoveries, sites
 from .faults import FAULTS, FaultRates
 from .network import Rates
 from .shapes import Devices, HostShape, Names, ServiceShape, Shape
@@ -28,25 +28,13 @@ _FIRST_FAULTS: Final = list(FAULTS)[:29]
 
 def swarm(rng: random.Random) -> Drawn:
     """Any subset of all faults, at any rate."""
-    chosen = rng.sample(list(FAULTS), rng.randint(3, 10))
-    fault_rates = FaultRates(
-        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
-        every_s=rng.choice([1.0, 3.0, 8.0]),
-        lasts_s=rng.uniform(30, 90),
-        rates=_rates(rng),
-    )
+    fault_rates = _some_of(rng, list(FAULTS))
     return Drawn(_shape(rng), fault_rates)
 
 
 def first_swarm(rng: random.Random) -> Drawn:
     """The first swarm: fewer faults, and every host alike. Kept for the seeds that failed in it."""
-    chosen = rng.sample(_FIRST_FAULTS, rng.randint(3, 10))
-    fault_rates = FaultRates(
-        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
-        every_s=rng.choice([1.0, 3.0, 8.0]),
-        lasts_s=rng.uniform(30, 90),
-        rates=_rates(rng),
-    )
+    fault_rates = _some_of(rng, _FIRST_FAULTS)
     hosts = rng.choice([2, 3, 3, 4])
     starts_s, stops_s = rng.choice([0.05, 0.5, 2.0]), rng.choice([0.05, 1.0])
     services = [ServiceShape("web", addresses=("192.0.2.10",), start_takes_s=starts_s, stop_takes_s=stops_s)]
@@ -63,6 +51,16 @@ def first_swarm(rng: random.Random) -> Drawn:
         budget=rng.choice([3, 20]),
     )
     return Drawn(shape, fault_rates)
+
+
+def _some_of(rng: random.Random, faults: Sequence[str]) -> FaultRates:
+    chosen = rng.sample(faults, rng.randint(3, 10))
+    return FaultRates(
+        weights={name: 2 ** rng.uniform(-2, 2) for name in chosen},
+        every_s=rng.choice([1.0, 3.0, 8.0]),
+        lasts_s=rng.uniform(30, 90),
+        rates=_rates(rng),
+    )
 
 
 def _shape(rng: random.Random) -> Shape:
@@ -128,6 +126,7 @@ def _aimed(
     every_s: float = 2.0,
     lasts_s: float = 60.0,
     packaged: bool = False,
+    fencers: int = 1,
 ) -> Draw:
     """The same small world each time, and only these faults."""
 
@@ -138,6 +137,8 @@ def _aimed(
             services=(ServiceShape("web", addresses=("192.0.2.10",)),),
             read_gap=rng.choice(["0s", "1s"]),
             is_packaged=packaged,
+            fencers=fencers,
+            has_fencer_lease=fencers > 1,
         )
         return Drawn(shape, FaultRates(dict.fromkeys(faults, 1.0), every_s, lasts_s, rates))
 
@@ -158,6 +159,10 @@ def draw(profile: str, seed: int, rng: random.Random) -> Drawn:
         drawn = _with(drawn, drawn.shape, {name: 2 ** site.uniform(-1, 1) for name in sites.FAULTS})
     if profile == "modes":
         drawn = replace(drawn, shape=modes.shape_with(drawn.shape, random.Random(f"modes {seed}")))
+    if profile == "dependencies":
+        drawn = replace(drawn, shape=dependencies.shape_with(drawn.shape, random.Random(f"dependencies {seed}")))
+    if profile == "drift":
+        drawn = replace(drawn, shape=drift.shape_with(drawn.shape, random.Random(f"drift {seed}")))
     return drawn
 
 
@@ -176,6 +181,9 @@ PROFILES: Final[Mapping[str, Draw]] = {
         ["move", "freeze", "partition"], rates=Rates(late_write=0.2, late_s=8.0, slow=0.2, slow_s=1.0), every_s=1.0
     ),
     "fencing": _aimed(["partition", "hang", "broken_bmc", "reboot", "power_loss", "crash"], operators=1, every_s=2.0),
+    "fencers": _aimed(
+        ["crash", "freeze", "partition", "hang", "broken_bmc", "power_loss", "short_power_loss"], fencers=2, every_s=1.5
+    ),
     "refencing": _aimed(["short_power_loss", "partition"], operators=1, every_s=4.0, lasts_s=90.0),
     "outages": _aimed(["long_outage", "operator_cut"], every_s=6.0, lasts_s=150.0),
     "people": _aimed(
@@ -227,6 +235,43 @@ PROFILES: Final[Mapping[str, Draw]] = {
             "bad_resource",
         ],
         every_s=1.5,
+    ),
+    "dependencies": _aimed(
+        [
+            "switch_state",
+            "switch_state",
+            "move",
+            "power_loss",
+            "partition",
+            "crash",
+            "watch_lag",
+            "maintain",
+            "agent_crash",
+            "reboot",
+            "delete_service",
+            "delete_instance",
+            "bad_resource",
+            "resource_dies",
+        ],
+        every_s=1.5,
+    ),
+    "drift": _aimed(
+        [
+            "edit_file",
+            "edit_where_it_runs",
+            "copy_file",
+            "power_loss",
+            "move",
+            "maintain",
+            "crash",
+            "agent_crash",
+            "watch_lag",
+            "resource_dies",
+            "bad_resource",
+            "reboot",
+        ],
+        every_s=1.5,
+        lasts_s=150.0,
     ),
     "stuck-stops": _aimed(
         ["move", "partition", "maintain", "hands_off", "agent_crash", "clean_reboot", "broken_bmc", "crash"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.names import instance_name
-from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, OWN_KINDS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, OWN_KINDS, SERVICE_CLASSES
 
 from . import people
 from .shapes import NAMESPACE, ServiceShape, Shape
@@ -24,6 +24,8 @@ CHANCE: Final = 0.4
 """How many seeds of the swarm draw any of it."""
 STUCK_CHANCE: Final = 0.25
 """How many draw stops that do not succeed, and hosts that are fenced for them."""
+WATCHED: Final = tuple(kind.resource for kind in OWN_KINDS if kind is not SERVICE_CLASSES)
+"""What an operator may learn late: no seed has classes, and one name more to draw from would make every seed another story."""
 
 
 def shape_with(shape: Shape, rng: random.Random) -> Shape:
@@ -136,7 +138,7 @@ def old_list(chaos: Chaos) -> None:
     """An operator begins anew with a list from the past, learns of what came after it late, and is answered as of then."""
     world, network = chaos.world, chaos.world.network
     actor = chaos.rng.choice([name for name in sorted(world.processes) if name.startswith("operator")])
-    key = actor, chaos.rng.choice([kind.resource for kind in OWN_KINDS])
+    key = actor, chaos.rng.choice(WATCHED)
     network.past[key] = network.revision_before(chaos.rng.uniform(0, 60))
     network.lag_s[key] = chaos.rng.uniform(1, 30)
     world.story.tell("the network", f"{actor} begins anew with an old list of {key[1]}")

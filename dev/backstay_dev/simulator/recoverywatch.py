@@ -15,7 +15,7 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.resource_kinds import identity as resource_identity
+from backstay_api.objects.resource_kinds import identities
 
 from .machines import Act, Machine
 from .shapes import ServiceShape
@@ -40,6 +40,8 @@ class RecoveryWatch:
     accuse: Callable[[str], None]
     services: Mapping[str, ServiceShape]
     lease_of: Callable[[str], HostLease | None]
+    past: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Actors and resources of which they are told the past only (`Network.past`)."""
     left: dict[tuple[str, str], Left] = field(default_factory=dict)
     """By host and service. An agent writes its status on the version that it has read: that is how one knows what it knows."""
     told_to_stop: set[tuple[str, str, int]] = field(default_factory=set)
@@ -152,8 +154,8 @@ class RecoveryWatch:
         name = change.key[1]
         moves = (change.body["spec"].get("recovery") or {}).get("moves")
         self.budget[name] = (moves["limit"], seconds(moves["per"])) if moves else None
-        for resource in change.body["spec"]["resources"]:
-            self.named_by[resource_identity(RenderedResource.from_wire(resource))].add(name)
+        for what in identities(map(RenderedResource.from_wire, change.body["spec"]["resources"])):
+            self.named_by[what].add(name)
         word = "backstay.dev/clear"
         if word in _annotations(change.before) or word in _annotations(change.body):
             self.moves_s.pop(self.uid_of.get(name, ""), None)
@@ -166,7 +168,9 @@ class RecoveryWatch:
         if grant and grant != was:
             host, self.last[uid] = self.last.get(uid, ""), grant["host"]
             has_failed = evidence in _LOST or (uid, spec["epoch"] - 1, host) in self.failed
-            if has_failed and host not in ("", grant["host"]):
+            # Who is told of the past of services only can write no status there, so that nobody learns of this move.
+            can_tell = (change.actor, HA_SERVICES.resource) not in self.past
+            if has_failed and can_tell and host not in ("", grant["host"]):
                 self._moved(uid, service)
 
     def _moved(self, uid: str, service: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from backstay_dev.simulator.virtualtime import Deadlock, Livelock, OutOfTime, wind_up
 
+from . import drift
 from .faults import Chaos
 from .processes import SimulationLoop
 from .profiles import draw
@@ -56,6 +57,7 @@ class Run:
     async def live(self) -> None:
         world = self.world
         world.build()
+        drift.watch(world)
         chaos = Chaos(world, self.drawn.fault_rates, self.rng)
         if not await _accused_while(world, chaos.run()):
             chaos.heal()

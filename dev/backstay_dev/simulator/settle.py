@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.names import instance_name
+from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.resource_kinds import identity
+from backstay_api.objects.resource_kinds import identities
 
+from . import drift
 from .shapes import NAMESPACE
 from .world import World
 
@@ -18,11 +19,27 @@ def stuck(world: World) -> list[str]:
     """Everything that is not yet as it should be, in words; empty when the world has come to rest."""
     services = {body["metadata"]["name"]: body for body in world.cluster.bodies(HA_SERVICES)}
     return [
-        *(line for name, body in sorted(services.items()) for line in _service(world, name, body)),
+        *(
+            line
+            for name, body in sorted(services.items())
+            if not _waits(services, body)
+            for line in _service(world, name, body)
+        ),
         *_runs_for_nobody(world, services),
         *_left_in_the_cluster(world, services),
         *(line for name in sorted(world.machines) for line in _host(world, name)),
     ]
+
+
+def _waits(services: Mapping[str, Raw], body: Raw) -> bool:
+    """Whether it shall run and requires, in the end, what is not there or shall not run: then it waits, or runs on where none could stop it."""
+    if body["spec"].get("state", "Running") != "Running" or body["metadata"].get("deletionTimestamp"):
+        return False
+    names = [one["service"] for one in body["spec"].get("dependsOn") or () if one.get("type") != "After"]
+    required = [services.get(name) for name in names]
+    return any(
+        one is None or one["spec"].get("state", "Running") != "Running" or _waits(services, one) for one in required
+    )
 
 
 def _runs_for_nobody(world: World, services: Mapping[str, Raw]) -> Iterator[str]:
@@ -92,6 +109,7 @@ def _service(world: World, name: str, body: Raw) -> Iterator[str]:
     grant = (instance or {"spec": {}})["spec"].get("grant") or {}
     if grant.get("host") != host:
         yield f"{name} runs on {host} and is granted to {grant.get('host')}"
+    yield from drift.without_standby(world, name, body)
     if _ready(body) != "True":
         yield f"{name} runs on {host}, and its status does not say Ready ({_words(body)})"
 
@@ -101,18 +119,31 @@ def _copies(world: World, name: str, body: Raw) -> Iterator[str]:
     places, spec = world.monitor.active[name], body["spec"]
     able = {host for host in world.machines if _is_able(world, host, spec)}
     most = len(able) if spec["mode"] == "EveryHost" else min(spec.get("replicas", 1), len(able))
-    bodies = [one for one in world.cluster.bodies(HA_INSTANCES) if one["spec"]["service"]["name"] == name]
+    mine = [one for one in world.cluster.bodies(HA_INSTANCES) if one["spec"]["service"]["name"] == name]
+    bodies = [one for one in mine if one["metadata"]["name"] != promoted_name(name)]
     granted = sorted(one["spec"]["grant"]["host"] for one in bodies if one["spec"].get("grant"))
     if len(places) != most or not set(places) <= able:
         yield f"{name} runs on {', '.join(sorted(places))}, and {most} of {', '.join(sorted(able))} should ({_words(body)})"
     if granted != sorted(places):
         yield f"{name} runs on {', '.join(sorted(places))} and is granted to {', '.join(granted)}"
     for host, what in sorted(places.items()):
-        if what != _wanted(body):
-            yield f"{name} on {host} runs {', '.join(sorted(what))}, not {', '.join(sorted(_wanted(body)))}"
+        if what != _wanted(body, of_copies=True):
+            yield f"{name} on {host} runs {', '.join(sorted(what))}, not {', '.join(sorted(_wanted(body, of_copies=True)))}"
+    if spec["mode"] == "Promotable" and places:
+        yield from _promoted(world, name, body)
     is_full = most == (len(able) if spec["mode"] == "EveryHost" else spec.get("replicas", 1)) and most > 0
     if (_ready(body) == "True") is not is_full:
         yield f"{name} runs on {len(places)} hosts, and its status says Ready={_ready(body)} ({_words(body)})"
+
+
+def _promoted(world: World, name: str, body: Raw) -> Iterator[str]:
+    """One of the copies, and that is where the role is granted."""
+    role = promoted_name(name)
+    on, copies = sorted(world.monitor.active[role]), world.monitor.active[name]
+    instance = world.get(HA_INSTANCES, (NAMESPACE, role))
+    grant = (instance or {"spec": {}})["spec"].get("grant") or {}
+    if len(on) != 1 or on[0] not in copies or grant.get("host") != on[0]:
+        yield f"{name} is promoted on {on}, granted to {grant.get('host')}, and has copies on {sorted(copies)} ({_words(body)})"
 
 
 def _is_able(world: World, host: str, spec: Raw) -> bool:
@@ -121,8 +152,10 @@ def _is_able(world: World, host: str, spec: Raw) -> bool:
     return known is not None and world.machines[host].is_on and wanted.items() <= labels.items()
 
 
-def _wanted(body: Raw) -> set[str]:
-    return {identity(RenderedResource.from_wire(resource)) for resource in body["spec"]["resources"]}
+def _wanted(body: Raw, *, of_copies: bool = False) -> set[str]:
+    """All that it names and starts, or what each copy has of that."""
+    resources = [one for one in body["spec"]["resources"] if not (of_copies and one.get("role") == "Promoted")]
+    return {*identities(map(RenderedResource.from_wire, resources))}
 
 
 def _conditions(body: Raw) -> dict[str, Raw]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from backstay_api.objects.kinds import Raw
+from backstay_api.objects.names import promoted_name
 from backstay_api.objects.object_kinds import HA_SERVICES
 
 NAMESPACE: Final = "shop"
@@ -31,6 +32,8 @@ class Shape:
     operators: int
     services: tuple[ServiceShape, ...]
     fencers: int = 1
+    has_fencer_lease: bool = False
+    """One of them works and the others wait, as the chart has it. Else all do: what two may do that both believe to lead."""
     budget: int = 20
     read_gap: str = "1s"
     is_packaged: bool = False
@@ -68,8 +71,12 @@ class ServiceShape:
     """What its manifest says about recovery; none: nothing."""
     addresses_after: tuple[str, ...] | None = None
     """What its addresses come `after`; none: all above them."""
-    mode: Literal["Single", "Replicated", "EveryHost"] = "Single"
+    mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
     replicas: int = 1
+    depends_on: tuple[Mapping[str, str], ...] = ()
+    """As its manifest says it."""
+    needs: tuple[Mapping[str, Any], ...] = ()
+    """What of its resources is only looked at, as its manifest says it."""
     stop_takes_s: float = 0.1
     start_takes_s: float = 0.2
 
@@ -84,6 +91,15 @@ class ServiceShape:
         return f"{self.name}@main.service" if self.is_part else f"{self.name}.service"
 
     @property
+    def role(self) -> str:
+        """Under which name the monitor keeps what only its promoted copy has."""
+        return promoted_name(self.name)
+
+    @property
+    def promoted_units(self) -> tuple[str, ...]:
+        return (f"{self.name}-writer.service",) if self.mode == "Promotable" else ()
+
+    @property
     def address_resources(self) -> list[Raw]:
         """Its addresses, as resources."""
         after: Raw = {} if self.addresses_after is None else {"after": list(self.addresses_after)}
@@ -96,15 +112,22 @@ class ServiceShape:
     def manifest(self) -> Raw:
         """Its HAService, as people write it."""
         server: Raw = {"name": "server", "systemd": {"unit": self.unit}}
-        spec: Raw = {"resources": [server, *self.address_resources], "placement": {"failback": self.failback}}
+        spec: Raw = {
+            "resources": [*map(dict, self.needs), server, *self.address_resources],
+            "placement": {"failback": self.failback},
+        }
         if self.recovery is not None:
             spec["recovery"] = dict(self.recovery)
+        if self.depends_on:
+            spec["dependsOn"] = [dict(one) for one in self.depends_on]
         if self.selects:
             spec["placement"]["hosts"] = {"matchLabels": {"pool": "a"}}
         if not self.is_exclusive:
             spec["exclusive"] = False
         if self.mode != "Single":
             spec |= {"mode": self.mode, "exclusive": self.is_exclusive}
-        if self.mode == "Replicated":
+        if self.mode in ("Replicated", "Promotable"):
             spec["replicas"] = self.replicas
+        for unit in self.promoted_units:
+            spec["resources"] = [*spec["resources"], {"name": "writer", "role": "Promoted", "systemd": {"unit": unit}}]
         return {"kind": HA_SERVICES.kind, "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -14,7 +13,7 @@ from backstay_agent.agent import Agent
 from backstay_agent.agent import Machine as AgentMachine
 from backstay_agent.agent import Settings as AgentSettings
 from backstay_agent.core.leaving import GoingDown
-from backstay_agent.fake import bare_unit
+from backstay_agent.fake_policy import bare_unit
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
 from backstay_api.memory.admission import admit_as_ours
@@ -26,7 +25,7 @@ from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS, HOS
 from backstay_api.objects.promise import PROFILES
 from backstay_api.objects.resource_kinds import identity
 from backstay_fencer.agents import Action
-from backstay_fencer.executor import Executor
+from backstay_fencer.replica import Replica as Fencer
 from backstay_operator.control.replica import Operator, Replica
 from backstay_operator.planner.know.world import Settings
 
@@ -44,8 +43,6 @@ from .story import START_S, Story
 
 API: Final = "backstay.dev/v1alpha1"
 SYSTEMD_WAITS_S: Final = 90.0
-_PATH_TROUBLE_S: Final = 1.5
-"""A way to the API that is cut for longer than this is one that the operator itself must have noticed."""
 
 
 class World:
@@ -78,7 +75,8 @@ class World:
             lambda fencer, host: self.network.lease_reads.get((fencer, host)),
             PowerWatch(self.accuse, shape.budget, shape.operators),
         )
-        self.recovery = RecoveryWatch(self.accuse, {one.name: one for one in shape.services}, self._lease_of)
+        services = {one.name: one for one in shape.services}
+        self.recovery = RecoveryWatch(self.accuse, services, self._lease_of, self.network.past)
         self.settings = Settings(fence_budget=shape.budget, start_failure_memory_s=60.0)
         self.employ: Callable[[Api, Replica], Operator] = Operator
         # How long a boot takes, the restart of a process, and what is left of a shutdown when the agent is done.
@@ -166,9 +164,9 @@ class World:
         units = (service.unit, f"{service.name}-extra.service")
         for resource in map(bare_unit, units):
             self.monitor.owners[identity(resource)] = Owned(service.name, service.is_exclusive, service.most_copies)
-        for address in service.addresses:
-            # Whoever has it: an address that one service gives up is another's next.
-            self.monitor.owners[f"address {address}"] = Owned(f"address {address}", True)
+        # Whoever has it: an address that one service gives up is another's next.
+        self.monitor.owners |= {f"address {one}": Owned(f"address {one}", True) for one in service.addresses}
+        self.monitor.owners |= {identity(bare_unit(one)): Owned(service.role, True) for one in service.promoted_units}
         for machine in self.machines.values():
             mine, umbrella = [machine.state.unit(unit) for unit in units], machine.state.unit(f"{service.name}.service")
             if self.shape.is_packaged:
@@ -176,7 +174,7 @@ class World:
             if service.is_part:
                 machine.state.pulls_in[umbrella] = (mine[0],)
             for name, owned in self.monitor.owners.items():
-                if owned.service == service.name:
+                if owned.service in (service.name, service.role):
                     script = machine.state.scripts[name]
                     script.start_takes_s, script.stop_takes_s = service.start_takes_s, service.stop_takes_s
 
@@ -209,14 +207,16 @@ class World:
         return lambda: self._agent(process)
 
     async def _operator(self, process: Process) -> None:
-        replica = Replica(process.name, wall=self.wall, rng=self._dice(), settings=self.settings)
-        replica = replace(replica, think_s=self.shape.think_s)
+        think_s, settings = self.shape.think_s, self.settings
+        dice = self._dice()  # no losses are studied: that changes what is told, and nothing that is done
+        replica = Replica(process.name, self.wall, dice, settings, think_s=think_s, studies_losses=False)
         await self.employ(ProcessApi(self.network, process), replica).run()
 
     async def _fencer(self, process: Process) -> None:
         self.monitor.power.note_begin(process.name)
-        agents = ProcessAgents(self.fence_agents, process)
-        await Executor(ProcessApi(self.network, process), agents, rng=self._dice(), wall=self.wall).run()
+        api, agents = ProcessApi(self.network, process), ProcessAgents(self.fence_agents, process)
+        fencer = Fencer(api, agents, rng=self._dice(), wall=self.wall, identity=process.name)
+        await fencer.run(standalone=not self.shape.has_fencer_lease)
 
     async def _agent(self, process: Process) -> None:
         machine = self.machines[site_of(process.name)]
@@ -263,8 +263,7 @@ class World:
         process = self.processes.get(name)
         if process is not None and process.is_frozen:
             self.story.tell(name, "thaws")
-            if self.loop.time() - self._frozen_at_s[name] > _PATH_TROUBLE_S:
-                self.monitor.leases.paths[name].was_away(self._frozen_at_s[name], self.loop.time())
+            self.monitor.leases.paths[name].was_away(self._frozen_at_s[name], self.loop.time())
             process.thaw()
 
     # --- power ------------------------------------------------------------------------------------------------------
@@ -317,10 +316,9 @@ class World:
         if site not in self.network.cut:
             return
         self.story.tell("the network", f"is whole again for {site or 'everybody'}")
-        if self.loop.time() - self._cut_at_s[site] > _PATH_TROUBLE_S:
-            for name in self.processes:
-                if site in ("", site_of(name)):
-                    self.monitor.leases.paths[name].was_away(self._cut_at_s[site], self.loop.time())
+        for name in self.processes:
+            if site in ("", site_of(name)):
+                self.monitor.leases.paths[name].was_away(self._cut_at_s[site], self.loop.time())
         self.network.heal(site)
 
     def _note_sends(self) -> None:

@@ -213,7 +213,7 @@ class Link:
             self._listeners.on_orders(received.orders)
 
     def _is_ours(self, session: AgentSession) -> bool:
-        return self._journal.has_session and session.nonce == self._journal.books.nonce
+        return self._journal.has_session and session.nonce == self._journal.checkpoint.nonce
 
     def _learn(self, stored: HostAssignment) -> None:
         """Take what is newer: our own writes come back through the watch, later."""
@@ -228,7 +228,7 @@ class Link:
         if isinstance(stored, UnreadableAssignment):
             return stored.why
         ordered = [order.session for order in stored.spec.instances.values()]
-        match to_publish(self._journal.books, stored.status.session, ordered, machine_uuid=self._machine_uuid):
+        match to_publish(self._journal.checkpoint, stored.status.session, ordered, machine_uuid=self._machine_uuid):
             case Publish(session):
                 return await self._put(stored, session)
             case Overtaken(why):
@@ -284,12 +284,14 @@ class Link:
             await self._write_status(stored, bare)
 
     async def _published(self, session: AgentSession) -> None:
-        if self._is_ours(session) and self._journal.books.seq != session.seq:
+        if self._is_ours(session) and self._journal.checkpoint.seq != session.seq:
             # Ours may have ended meanwhile: then this was the last word of the one before.
-            books = await self._journal.change(
-                lambda books: books.published(session.seq) if books.nonce == session.nonce else books
+            checkpoint = await self._journal.change(
+                lambda checkpoint: (
+                    checkpoint.published(session.seq) if checkpoint.nonce == session.nonce else checkpoint
+                )
             )
-            if books.nonce == session.nonce:
+            if checkpoint.nonce == session.nonce:
                 self._listeners.on_published()
 
     async def _fetch(self) -> Stored:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.store.disk import replace_file
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, NotFound
-from backstay_api.objects.kinds import token_requests
 from backstay_api.objects.names import LONGEST_TOKEN_S
+from backstay_api.objects.texts import read_json
+
+from . import rotation
+from .rotation import Token
 
 log = logging.getLogger(__name__)
 
@@ -30,36 +30,27 @@ SHORTEST_S: Final = 600
 OFTEN_S: Final = 24 * 3600.0
 """However long it lives: a month away from home should begin with almost a month of life."""
 RETRY_S: Final = (5.0, 60.0)
-
-
-@dataclass(frozen=True)
-class Token:
-    """What a ServiceAccount's token says of itself."""
-
-    namespace: str
-    account: str
-    issued_at_s: float
-    expires_at_s: float
-
-    @property
-    def life_s(self) -> float:
-        return self.expires_at_s - self.issued_at_s
+LOOK_S: Final = 15.0
+"""How often it is looked whether the host is to get another identity: a person waits for two looks, and nothing else does."""
 
 
 def read_token(text: str) -> Token | None:
     """What a token says of itself; None if it is not of a ServiceAccount, or lives for ever."""
     try:
         payload = text.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = read_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         who, kind, namespace, account = claims["sub"].split(":")
         if (who, kind) != ("system", "serviceaccount"):
             return None
-        return Token(namespace, account, float(claims["iat"]), float(claims["exp"]))
-    except (IndexError, KeyError, TypeError, ValueError):
+        identity = (claims.get("kubernetes.io") or {}).get("secret") or {}
+        return Token(namespace, account, float(claims["iat"]), float(claims["exp"]), str(identity.get("name") or ""))
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-async def renew_token(api: Api, path: Path, *, now_s: Callable[[], float], rng: random.Random) -> None:
+async def renew_token(
+    api: Api, path: Path, *, now_s: Callable[[], float], rng: random.Random, look_s: float = LOOK_S
+) -> None:
     """Renew the token in this file until cancelled. `now_s`: seconds since 1970, as the token counts."""
     while True:
         token = read_token(_text(path))
@@ -72,19 +63,27 @@ async def renew_token(api: Api, path: Path, *, now_s: Callable[[], float], rng: 
         after_s = min(SHARE * token.life_s, OFTEN_S)
         due_s = token.issued_at_s + after_s - now_s()
         # A clock that is wrong by hours must neither make us ask without pause nor never.
-        await asyncio.sleep(min(max(due_s, 0.0), after_s))
-        while not await _renewed(api, path, token):
-            await asyncio.sleep(rng.uniform(*RETRY_S))
+        if not await _is_replaced(api, path, token, within_s=min(max(due_s, 0.0), after_s), look_s=look_s):
+            while not await _renewed(api, path, token):
+                await asyncio.sleep(rng.uniform(*RETRY_S))
+
+
+async def _is_replaced(api: Api, path: Path, token: Token, *, within_s: float, look_s: float) -> bool:
+    """Wait so long, and look now and then whether the host is to be carried over to another identity; True: it was."""
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + within_s
+    while (left_s := until_s - loop.time()) > 0:
+        if await rotation.followed(api, path, token):
+            return True
+        await asyncio.sleep(min(look_s, left_s))
+    return False
 
 
 async def _renewed(api: Api, path: Path, token: Token) -> bool:
-    identity = {"kind": "Secret", "apiVersion": "v1", "name": token.account}
-    life_s = min(LONGEST_TOKEN_S, max(SHORTEST_S, round(token.life_s)))
-    wanted = {"spec": {"expirationSeconds": life_s, "boundObjectRef": identity}}
+    identity = token.identity or token.account
     try:
-        answer = await api.create(token_requests(token.account), wanted, token.namespace)
-        new = str(answer["status"]["token"])
-        replace_file(path, new)
+        longest_s = rotation.CARRIED_S if identity != token.account else LONGEST_TOKEN_S
+        await rotation.bind(api, path, token, identity, life_s=min(longest_s, max(SHORTEST_S, round(token.life_s))))
     except NotFound as error:
         why = f"{error}: its identity is gone; `backstay host add` makes it again"
         log.warning("token not renewed", extra={"file": str(path), "why": why})

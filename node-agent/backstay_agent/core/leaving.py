@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from .books import Books
+from .checkpoint import Checkpoint
 
 
 class GoingDown(NamedTuple):
@@ -37,11 +37,11 @@ def how_it_goes_down(jobs: Iterable[tuple[str, str]]) -> GoingDown | None:
     return next((end for unit, end in _ENDS.items() if unit in starting), None)
 
 
-def why_not_stop(books: Books | None) -> str:
+def why_not_stop(checkpoint: Checkpoint | None) -> str:
     """Why the agent may not simply be stopped (restarting it is always harmless), and what to do first; empty if it may."""
-    if books is None or books.hands_off or books.seq == 0:
+    if checkpoint is None or checkpoint.hands_off or checkpoint.seq == 0:
         return ""
-    held = [record.title for record in books.records.values() if record.exclusive and not record.closed]
+    held = [record.title for record in checkpoint.records.values() if record.exclusive and not record.closed]
     if not held:
         return ""
     return (

@@ -110,6 +110,8 @@ class Situation:
     gave_up: bool = False
     edited: bool = False
     """What is wanted is other work than what was started."""
+    role_failed: bool = False
+    """It is promoted, and the copy that it stands on is not up here, or is about to stop; or it is that copy, and could not be demoted."""
     down: bool = False
     """A resource is down or does not work."""
     may_restart: bool = True
@@ -160,6 +162,9 @@ TABLE: Final[Sequence[Row]] = (
     Row((*_UP, _P.STUCK), "hands off",                   lambda now: now.hands_off and not now.must_stop, _P.LEFT, _F.PERMIT),
     Row((_P.LEFT,),       "maintenance is over",         lambda now: not now.hands_off,                   _P.RUNNING, _F.WATCH),
     Row((_P.STUCK,),      "time to try again",           lambda now: now.retry_due,                       _P.STOPPING, _F.STOP),
+    # What is promoted stands on a copy, which waits for it before it stops or restarts itself.
+    # A copy that could not be demoted is stopped as a whole: after that, nothing is left that could be promoted.
+    Row(_UP,              "no copy beneath, or no demote", lambda now: now.role_failed,                   _P.STOPPING, _F.STOP),
     # Other work is wanted than was begun: worth a try of its own. Of what has not come up as a whole yet nothing is kept.
     Row((_P.RUNNING,),    "edited, and may start",       lambda now: now.edited and now.may_start,        _P.RECOVERING, _F.CHANGE),
     Row(_UP,              "edited",                      lambda now: now.edited,                          _P.STOPPING, _F.STOP),

@@ -7,29 +7,34 @@ to know what it is about. One odd entry never keeps the others from being obeyed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from backstay_api import VERSION
 from backstay_api.objects.plain import (
+    CopyQuestion,
     Heartbeat,
     HostAssignmentSpec,
     HostChecks,
     InstanceOrder,
+    PrerequisiteOrder,
     Probe,
     RenderedResource,
     StandbyOrder,
     StandbyReport,
 )
 from backstay_api.objects.probe_kinds import PROBE_KINDS
-from backstay_api.objects.resource_kinds import IMPLEMENTED, kinds_in
+from backstay_api.objects.resource_kinds import STARTED, kinds_in
 from backstay_api.objects.sequence import fault
 from backstay_api.objects.shapes import Unknown, Wrong, oddities
+
+_REQUIRED: Final = frozenset(name for name, field in InstanceOrder.SHAPE.items() if field.required)
 
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """An order to run something, parts of which this release does not know."""
+    """An order to run something that is not taken: this release does not know parts of it, or the host's policy refuses it."""
 
     order: InstanceOrder
     """Without its resources."""
@@ -62,6 +67,8 @@ def read_orders(raw: Any) -> Orders:
         checks=checks,
         instances={uid: entry for uid, entry in read.items() if isinstance(entry, InstanceOrder)},
         standbys={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyOrder)},
+        prerequisites=_prerequisites(raw),
+        questions=_questions(raw.get("questions")),
         secured=_secured(raw.get("secured", [])),
         hands_off=_hands_off(raw.get("handsOff")),
     )
@@ -74,6 +81,17 @@ def read_orders(raw: Any) -> Orders:
     )
 
 
+def allowed(orders: Orders, refusals: Mapping[str, str]) -> Orders:
+    """Without what the host's policy refuses (`refusals`: why, by UID), which is answered instead."""
+    if not refusals:
+        return orders
+    known = orders.spec.instances
+    refused = {uid: NotUnderstood(replace(known[uid], resources=()), why) for uid, why in refusals.items()}
+    taken = {uid: order for uid, order in orders.spec.instances.items() if uid not in refused}
+    spec = replace(orders.spec, instances=taken)
+    return replace(orders, spec=spec, not_understood={**orders.not_understood, **refused})
+
+
 def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     found = raw.get(name) or {}
     if not isinstance(found, Mapping):
@@ -83,12 +101,20 @@ def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
 
 def _instance(entry: Any) -> InstanceOrder | NotUnderstood | str:
     frame = _frame(entry)
-    if why := "; ".join(_wrong_in(InstanceOrder.SHAPE, frame)):
+    least = {name: value for name, value in frame.items() if name in _REQUIRED}
+    if why := "; ".join(_wrong_in(InstanceOrder.SHAPE, least)):
         return why
-    order = InstanceOrder.from_wire(frame)
+    wrong = {
+        name: why for name in frame if (why := "; ".join(_wrong_in(InstanceOrder.SHAPE, {**least, name: frame[name]})))
+    }
+    understood = {name: value for name, value in frame.items() if name not in wrong}
+    order = InstanceOrder.from_wire(
+        understood | ({"handsOff": _hands_off(frame["handsOff"])} if "handsOff" in wrong else {})
+    )
     if order.want == "Down":
         return order  # what is to be stopped stands in the journal
-    resources, why = _resources(entry.get("resources"))
+    resources, not_known = _resources(entry.get("resources"))
+    why = "; ".join(filter(None, (*wrong.values(), not_known)))
     return NotUnderstood(order, why) if why else replace(order, resources=resources)
 
 
@@ -144,7 +170,7 @@ def _odd(raw: Any) -> Iterator[str]:
 
 def _senseless(resource: RenderedResource) -> Iterator[str]:
     """What the shape alone does not show."""
-    if sum(getattr(resource, kind.field) is not None for kind in IMPLEMENTED) != 1:
+    if sum(getattr(resource, kind.field) is not None for kind in STARTED) != 1:
         yield "it must name exactly one kind of resource"
     yield from filter(None, (kind.senseless(spec) for kind, spec in kinds_in([resource])))
     for probe in resource.probes:
@@ -156,6 +182,25 @@ def _senseless_probe(probe: Probe) -> Iterator[str]:
     if len(asked) != 1:
         yield f"probe {probe.name} must ask exactly one question"
     yield from (f"probe {probe.name} {why}" for kind, spec in asked if (why := kind.senseless(spec)))
+
+
+def _prerequisites(raw: Mapping[str, Any]) -> dict[str, PrerequisiteOrder]:
+    """What is not understood of them is not looked at, and who is not told of it chooses another host."""
+    found: dict[str, PrerequisiteOrder] = {}
+    for uid, entry in _entries(raw, "prerequisites"):
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            if any(oddities(PrerequisiteOrder.SHAPE, entry)):
+                continue
+            order = PrerequisiteOrder.from_wire(entry)
+            if not any(kind.senseless(spec) for kind, spec in kinds_in(order.resources)):
+                found[uid] = order
+    return found
+
+
+def _questions(raw: Any) -> tuple[CopyQuestion, ...]:
+    """What is not understood is not answered: then nobody is told where copies differ, and all else goes on."""
+    found = raw if isinstance(raw, list) else []
+    return tuple(CopyQuestion.from_wire(one) for one in found if not any(oddities(CopyQuestion.SHAPE, one)))
 
 
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:

@@ -11,7 +11,7 @@ from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceReport, Reloadable, ResourceReport, StandbyReport
 from backstay_api.objects.recovery import ErrorType
 
-from .books import Record
+from .checkpoint import Record
 from .machine import Phase
 from .patience import STOPS
 
@@ -57,6 +57,8 @@ class View:
     troubles: Mapping[str, str]
     tolerated: Mapping[str, str] = field(default_factory=dict)
     """What has failed and may."""
+    unclear: Mapping[str, str] = field(default_factory=dict)
+    """Of which nobody can tell whether they are up."""
     degraded: Mapping[str, str]
     suspect: Mapping[str, str]
     states: Mapping[str, str]
@@ -64,7 +66,7 @@ class View:
 
 
 def report_of(record: Record, view: View) -> InstanceReport:
-    """`released` comes from the books, which are on disk."""
+    """`released` comes from the checkpoint, which is on disk."""
     is_known, is_healthy = view.epoch == record.epoch, view.phase in (Phase.RUNNING, Phase.LEFT) and view.is_well
     return InstanceReport(
         namespace=record.namespace,
@@ -184,7 +186,11 @@ def _reloadable(view: View) -> tuple[Reloadable, ...]:
 def _resources(view: View) -> tuple[ResourceReport, ...]:
     if view.phase not in (Phase.RUNNING, Phase.LEFT):
         return ()
-    found: dict[str, tuple[Literal["Running", "Failed"], str]]
+    found: dict[str, tuple[Literal["Running", "Starting", "Failed", "Unknown"], str]]
     found = {name: ("Running", why) for name, why in {**view.degraded, **view.suspect}.items()}
+    found |= {
+        name: ("Starting" if view.states.get(name) == "Starting" else "Unknown", why)
+        for name, why in view.unclear.items()
+    }
     found |= {name: ("Failed", why) for name, why in {**view.tolerated, **view.troubles}.items()}
     return tuple(ResourceReport(name=name, state=state, why=why) for name, (state, why) in sorted(found.items()))

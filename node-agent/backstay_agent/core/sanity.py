@@ -114,6 +114,11 @@ def problems(signs: HostSigns, before: Iterable[HostProblem] = ()) -> tuple[Host
     return tuple(HostProblem(check=name, why=clip(why), tolerated=name in tolerated) for name, why in found if why)
 
 
+def policy_problems(faults: Sequence[str]) -> tuple[HostProblem, ...]:
+    """Of a policy that cannot be used, so that it allows nothing new (`faults`: why)."""
+    return (HostProblem(check="Policy", why=clip("; ".join(faults))),) if faults else ()
+
+
 def held_back(report: StandbyReport, found: Iterable[HostProblem]) -> StandbyReport:
     """What is said of a standby on a host that has these problems: not ready. What of it runs there is another matter."""
     whys = [one.why for one in found if not one.tolerated]

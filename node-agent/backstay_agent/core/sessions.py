@@ -14,7 +14,7 @@ from typing import Final
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import AgentSession, SessionRef
 
-from .books import Books
+from .checkpoint import Checkpoint
 
 SUPERSEDES_MOST: Final = 1024
 """What the schema takes; the newest are kept."""
@@ -86,7 +86,7 @@ class WrongMachine:
 
 
 def to_publish(
-    books: Books, stored: AgentSession | None, ordered: Collection[SessionRef], *, machine_uuid: str
+    checkpoint: Checkpoint, stored: AgentSession | None, ordered: Collection[SessionRef], *, machine_uuid: str
 ) -> Publish | Overtaken | WrongMachine:
     """How our session gets into the status whose present session is `stored`; none: the first one, or somebody deleted the object.
 
@@ -97,20 +97,24 @@ def to_publish(
             f"this host's name belongs to machine {stored.machine_uuid}, and this is {machine_uuid}:"
             " remove the Host and add it again for another machine"
         )
-    if stored is not None and is_same(stored, books.session):
-        return Publish(_session(books, stored.seq, machine_uuid, superseded(stored, ordered, books, stored.seq)))
-    if stored is not None and books.seq and stored.seq >= books.seq:
-        return Overtaken(f"session {stored.nonce} of seq {stored.seq} was opened beside ours, of seq {books.seq}")
-    counted = max(stored.seq if stored else 0, books.earlier_seq, *(session.seq for session in ordered), 0)
-    seq = books.seq or counted + 1
-    return Publish(_session(books, seq, machine_uuid, superseded(stored, ordered, books, seq)))
+    if stored is not None and is_same(stored, checkpoint.session):
+        return Publish(
+            _session(checkpoint, stored.seq, machine_uuid, superseded(stored, ordered, checkpoint, stored.seq))
+        )
+    if stored is not None and checkpoint.seq and stored.seq >= checkpoint.seq:
+        return Overtaken(f"session {stored.nonce} of seq {stored.seq} was opened beside ours, of seq {checkpoint.seq}")
+    counted = max(stored.seq if stored else 0, checkpoint.earlier_seq, *(session.seq for session in ordered), 0)
+    seq = checkpoint.seq or counted + 1
+    return Publish(_session(checkpoint, seq, machine_uuid, superseded(stored, ordered, checkpoint, seq)))
 
 
-def superseded(stored: AgentSession | None, ordered: Collection[SessionRef], books: Books, seq: int) -> tuple[str, ...]:
+def superseded(
+    stored: AgentSession | None, ordered: Collection[SessionRef], checkpoint: Checkpoint, seq: int
+) -> tuple[str, ...]:
     """Every earlier session of this boot: those that we remember, the stored list, the stored session, and those that orders name."""
-    theirs = (*stored.supersedes, stored.nonce) if stored and stored.boot_id == books.boot_id else ()
-    named = (session.nonce for session in ordered if session.boot_id == books.boot_id and session.seq < seq)
-    known = dict.fromkeys(nonce for nonce in (*books.earlier, *theirs, *named) if nonce != books.nonce)
+    theirs = (*stored.supersedes, stored.nonce) if stored and stored.boot_id == checkpoint.boot_id else ()
+    named = (session.nonce for session in ordered if session.boot_id == checkpoint.boot_id and session.seq < seq)
+    known = dict.fromkeys(nonce for nonce in (*checkpoint.earlier, *theirs, *named) if nonce != checkpoint.nonce)
     return tuple(known)[-SUPERSEDES_MOST:]
 
 
@@ -119,9 +123,9 @@ def is_same(stored: AgentSession | None, mine: SessionRef) -> bool:
     return stored is not None and (stored.boot_id, stored.nonce) == (mine.boot_id, mine.nonce)
 
 
-def _session(books: Books, seq: int, machine_uuid: str, supersedes: tuple[str, ...]) -> AgentSession:
+def _session(checkpoint: Checkpoint, seq: int, machine_uuid: str, supersedes: tuple[str, ...]) -> AgentSession:
     return AgentSession(
-        boot_id=books.boot_id, nonce=books.nonce, seq=seq, machine_uuid=machine_uuid, supersedes=supersedes
+        boot_id=checkpoint.boot_id, nonce=checkpoint.nonce, seq=seq, machine_uuid=machine_uuid, supersedes=supersedes
     )
 
 

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backstay_api.objects.recovery import ErrorType
 
@@ -60,6 +60,43 @@ class Seen:
     """Parameters that can be changed while it runs, where the kind has such."""
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is seen of a prerequisite, a resource that is only looked at."""
+
+    why: str = ""
+    """Not empty: it is not there, not as it is declared, or cannot be seen, in a sentence."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What it is compared with other hosts by; never content, nor anything that a short secret could be found by."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedParts:
+    """What of a copy is asked for; see `models.prerequisites.CopyQuestion`."""
+
+    below: str
+    first: int
+    each: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The answer; see `models.prerequisites.CopyAnswer`."""
+
+    why: str = ""
+    count: int = 0
+    digests: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+Looker = Callable[[Any, str], Awaitable[Observed]]
+"""Looks at one kind of prerequisite: given what stands in its field, and a text that the fingerprints of one service have in common.
+Answers within seconds, whatever hangs."""
+TellsParts = Callable[[Any, AskedParts, bytes], Awaitable[Parts]]
+"""Says of one kind of prerequisite what another host's is held against, part by part: given what stands in its field, what is asked, and
+the key of the two hosts. Answers within seconds, whatever hangs."""
+
+
 class StartFailed(Exception):
     """The resource is not up; parts of it may be: stop it before anything else. The text is a sentence for people."""
 
@@ -68,12 +105,25 @@ class StartFailed(Exception):
         self.error_type = error_type
 
 
+class NotNamed(StartFailed):
+    """systemd does not say what it calls a unit: it may, if it is asked again."""
+
+
 class StopFailed(Exception):
     """The resource may still be running: the caller must treat it as running. The text is a sentence for people."""
+
+    def __init__(self, why: str, left: Sequence[RenderedResource] = ()) -> None:
+        """`left`: of several, those that may still be running."""
+        super().__init__(why)
+        self.left = left
 
 
 class ReloadFailed(Exception):
     """What runs may be neither as it was nor as it is wanted: only a restart makes it that. The text is a sentence for people."""
+
+
+class NoScore(Exception):
+    """Nobody can say how fresh the data of a copy is, so that it is not to be promoted. The text is a sentence for people."""
 
 
 class Driver(Protocol):
@@ -121,6 +171,9 @@ class Driver(Protocol):
     async def check(self, resource: RenderedResource) -> Seen:
         """Look at it now."""
 
+    async def score(self, resource: RenderedResource) -> int:
+        """How fresh the data of the copy here is, of what tells it: the highest is to be promoted. Raises NoScore."""
+
     def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         """Tell by event, not by polling, whenever its state changes, until the iterator is closed.
 
@@ -155,8 +208,14 @@ class Plain:
     async def permit(self, resource: RenderedResource) -> None:
         return
 
+    async def score(self, resource: RenderedResource) -> int:
+        raise NoScore("this kind of resource does not tell how fresh its data is")
+
     async def groups(self, resource: RenderedResource) -> list[Path]:
         return []
+
+    async def own_unit(self, resource: RenderedResource) -> str:
+        return ""
 
     async def ask(self, resource: RenderedResource, probe: Probe) -> str | None:
         return "this kind of resource has no check of its own that a probe could ask"

@@ -23,7 +23,7 @@ from .tools.bus import BusError
 from .tools.file_system_looks import NoAnswer
 from .tools.journal_tail import with_last_words
 from .tools.lsb import CheckAnswer
-from .tools.sentences import may_still_run, not_told, why_down
+from .tools.sentences import late, may_still_run, not_told, why_down
 from .tools.start_unit_driver import StartUnitDriver
 from .tools.transient import Ended, Setting, argv_refusal, lasting, missing, run_once
 from .tools.typed_settings import typed
@@ -174,7 +174,7 @@ class CommandDriver(StartUnitDriver):
                 async with asyncio.timeout(timeout_s):
                     await self._up(resource, watch)
             except TimeoutError as error:
-                why = f"{command.start[0]} did not bring it up within {timeout_s:g} s: it is {state_words(watch)}"
+                why = f"{late(command.start[0], timeout_s)}: it is {state_words(watch)}"
                 why = await with_last_words(why, watch.properties)
                 await bring_down(self._manager, unit, 0)
                 raise StartFailed(why) from error

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_agent.config import SLEEP_TARGETS, machine_uuid, sleep_obstacle
+from backstay_agent.config import CLUSTER, HOST, SLEEP_TARGETS, kept, machine_uuid, sleep_obstacle
+from backstay_agent.policy.files import FOLDER, REQUIRED
+from backstay_agent.policy.first import first_policy
 from backstay_agent.store.disk import replace_file
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError
@@ -35,22 +37,25 @@ class Places:
 
     config: Path
     state_dir: Path = Path("/var/lib/backstay")
+    policy: Path = FOLDER
 
     @property
     def folder(self) -> Path:
         return self.config.parent
 
 
-def join(source: str, places: Places, uuid_file: str) -> int:
+def join(source: str, places: Places, uuid_file: str, *, with_policy: bool = False) -> int:
     """`source`: a file with the line, or `-`. 0: this machine is the host; 1: a sentence says why not, 2: everything that stands in the way."""
     try:
         token = read_line(_text(source))
         uuid_file = uuid_file or str(_present(places.config).get("machine_uuid_file", ""))
-        wrong = list(obstacles(this_machine(_enrolled_as(places)), token, uuid_file))
+        wrong = list(obstacles(this_machine(*_enrolled_as(places)), token, uuid_file))
         if wrong:
             for one in wrong:
                 _say(f"cannot join: {one}")
             return 2
+        if with_policy:  # before an agent could be told of any service
+            _say(must_have_policy(places))
         warning = asyncio.run(_exchanged(token, places, uuid_file))
     except (NoJoinToken, Refused, ApiError, OSError) as error:
         _say(f"not joined: {error}")
@@ -62,6 +67,13 @@ def join(source: str, places: Places, uuid_file: str) -> int:
     return 0
 
 
+def must_have_policy(places: Places) -> str:
+    """From now on: that somebody removes the folder is then no permission. What was done, in a sentence. Raises OSError."""
+    text = "joined with --policy: without this file, and without a policy, services may bring whatever they like\n"
+    replace_file(places.state_dir / REQUIRED.name, text)
+    return first_policy(places.policy)
+
+
 async def _exchanged(token: JoinToken, places: Places, uuid_file: str) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".crt") as ca:
         ca.write(token.ca)
@@ -70,6 +82,7 @@ async def _exchanged(token: JoinToken, places: Places, uuid_file: str) -> str:
             servers=token.servers,
             ca_file=ca.name if token.ca else "",
             server_name=token.server_name,
+            cluster=token.cluster,
             token=lambda: token.token,
             user_agent="backstay-agent",
         )
@@ -97,11 +110,15 @@ def keep(places: Places, token: JoinToken, own: str, uuid_file: str) -> None:
     said |= {"server_name": token.server_name} if token.server_name else {}
     said |= {"machine_uuid_file": uuid_file} if uuid_file else {}
     ours = ("host", "servers", "server_name", "token_file", "ca_file")
-    kept = {key: value for key, value in _present(places.config).items() if key not in ours}
+    others = {key: value for key, value in _present(places.config).items() if key not in ours}
     replace_file(places.folder / "token", own)
     if token.ca:
         replace_file(places.folder / "ca.crt", token.ca)
-    replace_file(places.config, json.dumps({**kept, **said}, indent=2) + "\n")
+    if token.cluster:
+        replace_file(_state_dir(places) / CLUSTER, f"{token.cluster}\n")
+    else:
+        (_state_dir(places) / CLUSTER).unlink(missing_ok=True)
+    replace_file(places.config, json.dumps({**others, **said}, indent=2) + "\n")
 
 
 def _present(config: Path) -> dict[str, Any]:
@@ -112,11 +129,15 @@ def _present(config: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _enrolled_as(places: Places) -> str:
-    try:
-        return (places.state_dir / "host").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _enrolled_as(places: Places) -> tuple[str, str]:
+    """The Host that this machine is, and of which cluster; empty: none, or nobody said."""
+    state = _state_dir(places)
+    return kept(state / HOST), kept(state / CLUSTER)
+
+
+def _state_dir(places: Places) -> Path:
+    """Where the agent that will read it keeps its state: an admin may have said another folder."""
+    return Path(str(_present(places.config).get("state_dir", places.state_dir)))
 
 
 def _text(source: str) -> str:

@@ -52,10 +52,13 @@ class Candidate:
     drivers: Callable[[], object] = real_drivers
     enrolled_as: str = ""
     """The Host that this machine is already; empty: none."""
+    cluster: str = ""
+    """UID of the cluster of which it is; empty: nobody has said."""
 
 
-def this_machine(enrolled_as: str) -> Candidate:
-    return Candidate(_systemctl, ask, lambda: datetime.now(UTC), os.geteuid() == 0, enrolled_as=enrolled_as)
+def this_machine(enrolled_as: str, cluster: str) -> Candidate:
+    is_root = os.geteuid() == 0
+    return Candidate(_systemctl, ask, lambda: datetime.now(UTC), is_root, enrolled_as=enrolled_as, cluster=cluster)
 
 
 def obstacles(machine: Candidate, token: JoinToken, uuid_file: str) -> Iterator[str]:
@@ -95,6 +98,11 @@ def _identity(machine: Candidate, token: JoinToken, uuid_file: str) -> Iterator[
         yield (
             f"this machine is the host {machine.enrolled_as} already, and this token is for {token.host}: "
             f"`backstay host remove {machine.enrolled_as}`, then `backstay-agent --remove` here, first"
+        )
+    elif machine.enrolled_as and machine.cluster and token.cluster not in ("", machine.cluster):
+        yield (
+            f"this machine is the host {machine.enrolled_as} of another cluster already ({machine.cluster}; this token is of "
+            f"{token.cluster}): `backstay host remove {machine.enrolled_as}` there, then `backstay-agent --remove` here, first"
         )
     try:
         uuid = machine_uuid(uuid_file)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from backstay_agent.core import patience
-from backstay_agent.core.books import Record
+from backstay_agent.core.checkpoint import Record
 from backstay_agent.core.reports import Restarts
 from backstay_api.objects.durations import later
 from backstay_api.process.waiting import clock_s

@@ -108,6 +108,11 @@ class Monitor:
         return frozenset(self._unproven)
 
     @property
+    def unclear(self) -> Mapping[str, str]:
+        """Resources that nobody can tell of whether they are up, and why."""
+        return self._unclear
+
+    @property
     def states(self) -> Mapping[str, State]:
         """As their drivers saw them last."""
         return self._states

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from backstay_agent.core.books import Record
+from backstay_agent.core.checkpoint import Record
 from backstay_agent.drivers.base import StartFailed
 from backstay_agent.store.disk import DiskTrouble
 from backstay_api.objects.edits import restarted
@@ -16,7 +16,7 @@ from backstay_api.process.waiting import clock_s
 
 from . import work
 from .monitoring import Monitor
-from .tools import Tools
+from .tools import Tools, must_be_allowed
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Restarting:
         """What is down, and what stands on it. `counted_at_s`: None if this counts for nothing. Raises StartFailed, StopFailed, MayNot."""
         at_s, down, unproven = clock_s(), frozenset(self._monitor.troubles), self._monitor.unproven
         self._these = work.to_restart(record.resources, down)
+        await must_be_allowed(self._tools, record, record.resources, self._say, is_known=True)
         try:
             await self._amend(lambda now: replace(now, begun_at_s=at_s).restarted(counted_at_s), may_start=True)
         except DiskTrouble as error:
@@ -60,6 +61,7 @@ class Restarting:
         First everything is stopped, verifiably; then what is no longer wanted leaves the journal and what is wanted enters it; then it is
         started. It counts as no restart.
         """
+        await must_be_allowed(self._tools, record, record.wanted, self._say)
         at_s, unproven, names = clock_s(), self._monitor.unproven, self._names(record)
         after = record.changed(names, record.wanted, record.revision)
         self._these = [one for one in after.resources if one.name in names]

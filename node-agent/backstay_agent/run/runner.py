@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from backstay_agent.core import patience, rules
-from backstay_agent.core.books import Books, Record
+from backstay_agent.core.checkpoint import Checkpoint, Record
 from backstay_agent.core.machine import Effect, Outcome, Phase, Reason, Row, Situation, decide
 from backstay_agent.core.reports import View, report_of
 from backstay_agent.drivers.base import StartFailed
@@ -27,9 +27,10 @@ from . import work
 from .applying import Applying, is_other_work
 from .attempts import AdminActs, Attempts
 from .monitoring import Monitor
+from .promotion import Promotion
 from .restarting import Restarting
-from .stopping import Stops
-from .tools import RETRY_S, MayNot, NotRecorded, Tools, error_type_of, failure_of, outcome_of
+from .stopping import RETRY_S, NotRecorded, Stops
+from .tools import MayNot, Tools, error_type_of, failure_of, must_be_fit, outcome_of
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Runner:
         self.uid = uid
         self._tools = tools
         self._wake = asyncio.Event()
+        self.promotion = Promotion(uid, tools)
         self._work: asyncio.Task[None] | None = None
         self._monitor = Monitor(tools.system, self._notice)
         self._applying = Applying(tools.system, self._monitor, self._notice)
@@ -61,10 +63,10 @@ class Runner:
 
     @property
     def record(self) -> Record:
-        return self._tools.journal.books.records[self.uid]
+        return self._tools.journal.checkpoint.records[self.uid]
 
     def poke(self) -> None:
-        """The books have changed: look again."""
+        """The checkpoint has changed: look again."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -92,7 +94,7 @@ class Runner:
         self._tools.tell()
 
     def _situation(self) -> Situation:
-        record, books, now_s = self.record, self._tools.journal.books, clock_s()
+        record, checkpoint, now_s = self.record, self._tools.journal.checkpoint, clock_s()
         if (record.epoch, record.cleared) != (self._epoch, self._cleared):
             self._turn_to(record)
         is_begun, down = self.phase in (Phase.STARTING, Phase.RECOVERING), self._attempts.is_down()
@@ -100,24 +102,25 @@ class Runner:
         # What does not run, or not well, has nothing that could be reloaded.
         differs = self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work
         edited = bool(tried) and differs(tried, record.wanted)
-        refused = self._refused(record, books)
+        refused = self.promotion.may_start(record, checkpoint)
         if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
             self._why = refused.why
             self._tools.tell()
         return Situation(
             phase=self.phase,
             outcome=self._outcome(),
-            must_stop=rules.must_stop(record, books, leaving=self._tools.leaving()),
-            hands_off=bool(rules.hands_off(record, books)),
+            must_stop=rules.must_stop(record, checkpoint, leaving=self._tools.leaving()),
+            hands_off=bool(rules.hands_off(record, checkpoint)),
             over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,
             edited=edited and record.want == "Up",
+            role_failed=self.promotion.has_failed(record, checkpoint),
             down=down,
             may_restart=self._attempts.may_restart(record) and self._monitor.error_type == "Soft",
             may_retry=patience.try_again(record.restarted_at_s, now_s=now_s, by=record.policy),
             try_due=edited or self._attempts.is_due(record, now_s),
-            retry_due=now_s >= self.stops.retry_at_s,
+            retry_due=now_s >= self.stops.retry_at_s and not self.promotion.waits_for_copy(record, checkpoint),
         )
 
     def _turn_to(self, record: Record) -> None:
@@ -127,9 +130,6 @@ class Runner:
         self._why = self.stops.note = ""
         self._attempts.forget()
         self._acts.forget()
-
-    def _refused(self, record: Record, books: Books) -> rules.NotToStart | None:
-        return rules.may_start(record, books, obstacle=self._tools.system.obstacle(), leaving=self._tools.leaving())
 
     def _outcome(self) -> Outcome | None:
         if self._work is None or not self._work.done():
@@ -191,12 +191,12 @@ class Runner:
                 self._spawn(self._start(self.record))
             case Effect.CHANGE:
                 self._trying = self.record.wanted
-                self._spawn(self._restarting.changed(self.record))
+                self._spawn(self.promotion.first(lambda: self._restarting.changed(self.record), self._say))
             case Effect.RESTART:
                 self._trying = self.record.resources
-                self._spawn(self._restart())
+                self._spawn(self.promotion.first(self._restart, self._say))
             case Effect.STOP | Effect.GIVE_UP:
-                self._spawn(self._stop())
+                self._spawn(self.promotion.first(self._stop, self._say, stops=True))
             case Effect.WATCH:
                 self._watch()
             case Effect.PERMIT:
@@ -210,7 +210,8 @@ class Runner:
         self._work.add_done_callback(lambda _: self._wake.set())
 
     async def _wait(self) -> None:
-        times_s = [self.stops.retry_at_s] if self.phase is Phase.STUCK else []
+        waits = self.promotion.waits_for_copy(self.record, self._tools.journal.checkpoint)
+        times_s = [self.stops.retry_at_s] if self.phase is Phase.STUCK and not waits else []
         if self.phase in (Phase.STOPPED, Phase.RUNNING):
             times_s = self._attempts.wakes_at_s(self.record)
         if self._attempts.is_another_count(self.record):
@@ -235,6 +236,7 @@ class Runner:
 
     async def _start(self, record: Record) -> None:
         resources, revision = record.wanted, record.revision
+        await must_be_fit(self._tools, record, resources, self._say)
         await self._tools.journal.cover(self.uid, resources)
         # After a restart in place that failed, this start stands for one.
         again = bool(record.restarted_at_s) and same_work(record.resources, resources)
@@ -281,11 +283,12 @@ class Runner:
         record = self.record
         if not record.may_run:
             resources, revision = record.wanted, record.revision
+            await must_be_fit(self._tools, record, resources, self._say)
             await self._tools.journal.cover(self.uid, resources)
             await self._amend(lambda now: now.begun(resources, revision, clock_s()), may_start=True)
             await self._monitor.end(but=self.record.resources)
             self._watch()
-        elif refused := self._refused(record, self._tools.journal.books):
+        elif refused := self.promotion.may_start(record, self._tools.journal.checkpoint):
             raise MayNot(refused.why)
         for resource in self.record.resources:
             await self._tools.system.driver(resource).permit(resource)
@@ -305,15 +308,15 @@ class Runner:
                 await asyncio.sleep(RETRY_S)
 
     async def _amend(self, how: Callable[[Record], Record], *, may_start: bool = False) -> None:
-        """Change our record in the books. With `may_start`, only if it may be started at that moment. Raises MayNot."""
+        """Change our record in the checkpoint. With `may_start`, only if it may be started at that moment. Raises MayNot."""
 
-        def change(books: Books) -> Books:
-            record = books.records.get(self.uid)
+        def change(checkpoint: Checkpoint) -> Checkpoint:
+            record = checkpoint.records.get(self.uid)
             if record is None:
-                return books  # the session is over, and this instance with it
-            if may_start and (refused := self._refused(record, books)):
+                return checkpoint  # the session is over, and this instance with it
+            if may_start and (refused := self.promotion.may_start(record, checkpoint)):
                 raise MayNot(refused.why)
-            return books.put(how(record))
+            return checkpoint.put(how(record))
 
         await self._tools.journal.change(change)
 
@@ -380,7 +383,7 @@ class Runner:
                 gave_up=self._gave_up,
                 error_type=self._error_type,
                 by_admin=self._acts.said,
-                hands_off=rules.hands_off(self.record, self._tools.journal.books),
+                hands_off=rules.hands_off(self.record, self._tools.journal.checkpoint),
                 is_well=self._monitor.is_well,
                 restarts=self._attempts.told(self.record),
                 sentence=self._monitor.sentence,
@@ -390,6 +393,7 @@ class Runner:
                 tolerated=self._monitor.tolerated,
                 degraded=self._monitor.degraded,
                 suspect=self._monitor.suspect,
+                unclear=self._monitor.unclear,
                 states={name: state.value for name, state in self._monitor.states.items()},
             ),
         )

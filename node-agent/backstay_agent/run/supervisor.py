@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from backstay_agent.core import reports, rules
-from backstay_agent.core.books import Books, Record
+from backstay_agent.core.checkpoint import Checkpoint, Record
 from backstay_agent.core.machine import Phase
-from backstay_agent.core.orders import NotUnderstood, Orders
+from backstay_agent.core.orders import NotUnderstood, Orders, allowed
 from backstay_agent.drivers.base import StopFailed
+from backstay_agent.policy.answers import Answers
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.edits import same_work
@@ -24,7 +25,8 @@ from backstay_api.objects.resource_kinds import claims_of
 from backstay_api.process.waiting import clock_s, within
 
 from .runner import Runner
-from .tools import RETRY_S, Tools
+from .stopping import RETRY_S, Stops
+from .tools import Tools
 from .work import take_down
 
 log = logging.getLogger(__name__)
@@ -48,10 +50,11 @@ class Supervisor:
     """Runners by UID of the HAInstance."""
 
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        self._tools = replace(tools, is_up=self._is_up, stops=self._stops)
         self._journal: Journal = tools.journal
         self._runners: dict[str, tuple[Runner, asyncio.Task[None]]] = {}
-        self._received = _NOTHING
+        self._received = self._allowed = _NOTHING
+        self._policy_of_orders, self._policy_of_standbys = Answers(tools.system.policy), Answers(tools.system.policy)
         self._news = asyncio.Event()
         self._settled = asyncio.Event()
         self._not_taken: dict[str, str] = {}
@@ -60,7 +63,7 @@ class Supervisor:
 
     @property
     def _orders(self) -> Mapping[str, InstanceOrder]:
-        return self._received.spec.instances
+        return self._allowed.spec.instances
 
     def assign(self, orders: Orders) -> None:
         if orders != self._received:
@@ -74,8 +77,12 @@ class Supervisor:
     def changed(self) -> None:
         """An instance has changed: others may have waited for that."""
         self._settled.set()
-        for runner, _ in self._runners.values():
-            if runner.phase is Phase.STOPPED:
+        records = self._journal.checkpoint.records
+        promoted = {(one.namespace, one.service) for one in records.values() if one.role}
+        for uid, (runner, _) in self._runners.items():
+            runner.promotion.others_changed()
+            record = records.get(uid)
+            if runner.phase is Phase.STOPPED or (record and (record.namespace, record.service) in promoted):
                 runner.poke()
 
     async def run(self) -> None:
@@ -94,17 +101,24 @@ class Supervisor:
     async def _obey_hands_off(self) -> None:
         """Known before any other order is looked at, and by the next agent of this host before it has received anything."""
         wanted = self._received.spec.hands_off
-        if self._received is not _NOTHING and wanted != self._journal.books.hands_off:
-            await self._journal.restrict(lambda books: books.handed_off(wanted))
+        if self._received is not _NOTHING and wanted != self._journal.checkpoint.hands_off:
+            await self._journal.restrict(lambda checkpoint: checkpoint.handed_off(wanted))
             log.info("HandsOff maintenance begins" if wanted else "HandsOff maintenance ends", extra={"why": wanted})
             self._tools.tell()
 
     async def _take_orders(self) -> None:
-        """Journal what the orders say, all of them in one write."""
+        """Journal what the orders say, all of them in one write. What the host's policy refuses is none, and no inventory lists it."""
+        refused_before = self._allowed.not_understood
+        # A stop is always allowed.
+        wanted = {uid: order for uid, order in self._received.spec.instances.items() if order.want == "Up"}
+        self._allowed = allowed(self._received, self._policy_of_orders.refusals(wanted))
+        if self._allowed.not_understood != refused_before:
+            asyncio.get_running_loop().call_later(TELL_AFTER_S, self._tools.tell)
         orders, self._not_taken = self._orders, {}
+        aside = {uid: one.order for uid, one in self._allowed.not_understood.items()}
         try:
-            before = self._journal.books
-            after = await self._journal.change(lambda books: _after_orders(books, orders))
+            before = self._journal.checkpoint
+            after = await self._journal.change(lambda checkpoint: _after_orders(checkpoint, orders, aside))
         except DiskTrouble as error:
             self._not_taken = dict.fromkeys(orders, f"the order cannot be recorded: {error}")
             asyncio.get_running_loop().call_later(ROUNDS_S, self._news.set)
@@ -115,16 +129,18 @@ class Supervisor:
             asyncio.get_running_loop().call_later(TELL_AFTER_S, self._tools.tell)
 
     async def _cover_standbys(self) -> None:
+        standbys = self._received.spec.standbys
+        refused = self._policy_of_standbys.refusals(standbys)
         try:
             await self._journal.cover_ahead(
-                {uid: order.resources for uid, order in self._received.spec.standbys.items()}
+                {uid: order.resources for uid, order in standbys.items() if uid not in refused}
             )
         except DiskTrouble as error:
             log.warning("inventory of what may run is not written", extra={"why": str(error)})
 
     async def _sync_runners(self, tasks: asyncio.TaskGroup) -> None:
         """A runner for each open record; none for what an ended session has taken along."""
-        records = self._journal.books.records if self._journal.has_session else {}
+        records = self._journal.checkpoint.records if self._journal.has_session else {}
         self._drop_runners(but=records)
         for uid, record in records.items():
             if uid in self._runners:
@@ -141,12 +157,12 @@ class Supervisor:
 
     async def wind_down(self, why: str) -> None:
         """Nothing starts any more; returns when nothing exclusive of this session can still run."""
-        await self._journal.restrict(lambda books: books.sealed(why))
+        await self._journal.restrict(lambda checkpoint: checkpoint.sealed(why))
         log.warning(
-            "the session of this agent is over", extra={"session": self._journal.books.session.text, "why": why}
+            "the session of this agent is over", extra={"session": self._journal.checkpoint.session.text, "why": why}
         )
         self._news.set()
-        while left := _may_still_run(self._journal.books):
+        while left := _may_still_run(self._journal.checkpoint):
             self.trouble = f"still to be stopped: {', '.join(left)}"
             await self._settled.wait()
             self._settled.clear()
@@ -161,7 +177,7 @@ class Supervisor:
         for runner, _ in self._runners.values():
             runner.poke()
         hopeless_since_s: float | None = None
-        while (left := self._open_ones()) and not self._journal.books.hands_off:
+        while (left := self._open_ones()) and not self._journal.checkpoint.hands_off:
             self.trouble = f"this machine is going down, and still to be stopped: {', '.join(left)}"
             hopeless_since_s = (hopeless_since_s or clock_s()) if self._is_hopeless() else None
             if hopeless_since_s is not None and clock_s() - hopeless_since_s > STUCK_S:
@@ -172,23 +188,33 @@ class Supervisor:
 
     def _is_hopeless(self) -> bool:
         """Whatever is left has been told to stop, and did not."""
-        return all(runner.stops.would_not for runner, _ in self._runners.values() if not runner.record.closed)
+        left = [runner for runner, _ in self._runners.values() if not runner.record.closed]
+        return all(one.stops.would_not or one.promotion.is_waiting for one in left)
+
+    def _is_up(self, uid: str) -> bool:
+        """What no runner has looked at yet is as it was left."""
+        known = self._runners.get(uid)
+        return known is None or known[0].phase in (Phase.RUNNING, Phase.LEFT)
+
+    def _stops(self, uid: str) -> Stops | None:
+        known = self._runners.get(uid)
+        return known[0].stops if known else None
 
     def _open_ones(self) -> list[str]:
-        records = self._journal.books.records.values() if self._journal.has_session else ()
+        records = self._journal.checkpoint.records.values() if self._journal.has_session else ()
         return [record.title for record in records if not record.closed]
 
     async def next_session(self, nonce: str) -> None:
         """Record the end of the session and the begin of another, in one write."""
         while True:
             try:
-                await self._journal.change(lambda books: books.next_session(nonce))
+                await self._journal.change(lambda checkpoint: checkpoint.next_session(nonce))
                 break
             except DiskTrouble as error:
                 self.trouble = f"everything is stopped, but that cannot be recorded: {error}"
                 await asyncio.sleep(ROUNDS_S)
         self.trouble = ""
-        self._drop_runners(but=self._journal.books.records)
+        self._drop_runners(but=self._journal.checkpoint.records)
         self._news.set()
 
     async def leftovers(self, *, run_is_intact: bool) -> Sequence[RenderedResource]:
@@ -206,7 +232,7 @@ class Supervisor:
                 await asyncio.sleep(UNSEEN_S)
 
     async def stop_unrecorded(self) -> None:
-        """Stop, verifiably, what is recognisably ours but not in the books: nothing of ours may run without a record."""
+        """Stop, verifiably, what is recognisably ours but not in the checkpoint: nothing of ours may run without a record."""
         left = await self.leftovers(run_is_intact=True)
         while unrecorded := [resource for resource in left if not self._is_recorded(resource)]:
             log.error(
@@ -219,7 +245,7 @@ class Supervisor:
         self.trouble = ""
 
     def _is_recorded(self, resource: RenderedResource) -> bool:
-        recorded = [rules.claims(record) for record in self._journal.books.records.values() if record.may_run]
+        recorded = [rules.claims(record) for record in self._journal.checkpoint.records.values() if record.may_run]
         return any(not claims.isdisjoint(claims_of([resource])) for claims in recorded)
 
     async def stop_what_was_found(self, found: Found) -> None:
@@ -253,43 +279,51 @@ class Supervisor:
 
     def reports(self) -> dict[str, InstanceReport]:
         """Everything that runs here, or did in this session and is still asked about."""
-        books = self._journal.books
+        checkpoint = self._journal.checkpoint
         reported = {
             uid: self._report(record)
-            for uid, record in books.records.items()
-            if record.may_run or not record.closed or uid in self._orders
+            for uid, record in checkpoint.records.items()
+            if record.may_run or not record.closed or uid in self._received.spec.instances
         }
         for uid, why in self._not_taken.items():
             order = self._orders.get(uid)
-            if uid not in reported and order is not None and order.session == books.session:
+            if uid not in reported and order is not None and order.session == checkpoint.session:
                 reported[uid] = _refusal(order, why, phase="Stopped")
-        for uid, answer in self._received.not_understood.items():
-            if answer.order.session == books.session:
+        for uid, answer in self._allowed.not_understood.items():
+            if answer.order.session == checkpoint.session:
                 reported[uid] = _with_answer(reported.get(uid), answer)
         return reported
 
     def ours(self) -> dict[str, tuple[RenderedResource, ...]]:
         """What runs here by us, or may, or is about to, by UID."""
         ordered = {uid: order.resources for uid, order in self._orders.items() if order.want == "Up"}
-        records = self._journal.books.records if self._journal.has_session else {}
+        records = self._journal.checkpoint.records if self._journal.has_session else {}
         open_ones = {uid: record for uid, record in records.items() if not record.closed}
         return {**ordered, **{uid: (*record.resources, *record.wanted) for uid, record in open_ones.items()}}
+
+    def copies_up(self) -> set[tuple[str, str]]:
+        """Namespace and name of each service of which a copy is up here."""
+        records = self._journal.checkpoint.records if self._journal.has_session else {}
+        up = [uid for uid, (runner, _) in self._runners.items() if uid in records and runner.phase is Phase.RUNNING]
+        return {(records[uid].namespace, records[uid].service) for uid in up if not records[uid].role}
 
     def _report(self, record: Record) -> InstanceReport:
         known = self._runners.get(record.uid)
         return known[0].report() if known else reports.of_record(record)
 
 
-def _after_orders(books: Books, orders: Mapping[str, InstanceOrder]) -> Books:
-    for uid, order in orders.items():
-        taken = rules.take(uid, order, books)
-        if isinstance(taken, Record):
-            books = books.put(taken)
-    return books
+def _after_orders(
+    checkpoint: Checkpoint, orders: Mapping[str, InstanceOrder], aside: Mapping[str, InstanceOrder]
+) -> Checkpoint:
+    for take, taken_by in ((rules.take, orders), (rules.take_aside, aside)):
+        for uid, order in taken_by.items():
+            if isinstance(taken := take(uid, order, checkpoint), Record):
+                checkpoint = checkpoint.put(taken)
+    return checkpoint
 
 
-def _may_still_run(books: Books) -> list[str]:
-    return [record.title for record in books.records.values() if record.exclusive and record.may_run]
+def _may_still_run(checkpoint: Checkpoint) -> list[str]:
+    return [record.title for record in checkpoint.records.values() if record.exclusive and record.may_run]
 
 
 def _refusal(order: InstanceOrder, why: str, *, phase: Literal["Stopped", "Failed"]) -> InstanceReport:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from backstay_agent.core.checkpoint import Record
 from backstay_agent.core.machine import Outcome
 from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.host_system import HostSystem
+from backstay_agent.policy.asking import NotTold
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Journal
+from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.recovery import ErrorType
 
-RETRY_S: Final = 5.0
-"""Until what could not be stopped, or recorded, is tried again."""
+from .stopping import Stops
+
+ALLOWED_TRIES: Final = 3
+ALLOWED_AGAIN_S: Final = 1.0
+"""Until it is asked again whether something is allowed that the host could not tell."""
 
 
 class MayNot(Exception):
     """A start was refused when it was its turn. Nothing was touched."""
 
 
-class NotRecorded(StopFailed):
-    """It is verifiably stopped, and only the disk is in the way."""
-
-    def __init__(self, error: DiskTrouble) -> None:
-        super().__init__(f"stopped verifiably, but that cannot be recorded: {error}")
+async def _nothing(record: Record) -> str:
+    return ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,46 @@ class Tools:
     """RFC 3339 time, for people's eyes."""
     leaving: Callable[[], str] = str
     """How this machine is going down; empty while it is not."""
+    drifted: Callable[[Record], Awaitable[str]] = _nothing
+    """What this host does not have (any more) as it was when it was chosen for this epoch, in a sentence; empty: it has all."""
+    is_up: Callable[[str], bool] = bool
+    """Whether what has this UID is up, as far as this host's runners know."""
+    stops: Callable[[str], Stops | None] = lambda _: None
+    """What has come of its stops, as far as they know."""
+
+
+Say = Callable[[str], None]
+"""Is told what is waited for."""
+
+
+async def must_be_allowed(
+    tools: Tools, record: Record, resources: Sequence[RenderedResource], say: Say, *, is_known: bool = False
+) -> None:
+    """Raises StartFailed where the host's admin does not allow it (any more): no other try here could help. Nothing was touched.
+
+    Whether he does may not be known now. Then it is asked again: a few times where nothing runs, for another host may know; for as long as
+    that takes where an edit waits for it, and what runs goes on.
+    """
+    for tried in itertools.count(1):
+        try:
+            why = await tools.system.policy.refused(record.namespace, resources, is_known=is_known)
+            break
+        except NotTold as error:
+            if tried >= ALLOWED_TRIES and not record.may_run:
+                raise StartFailed(str(error)) from error
+            say(f"{error}; it is asked again")
+            await asyncio.sleep(ALLOWED_AGAIN_S)
+    if why:
+        raise StartFailed(why, "Hard")
+
+
+async def must_be_fit(tools: Tools, record: Record, resources: Sequence[RenderedResource], say: Say) -> None:
+    """Raises StartFailed where it is not allowed; and, before anything of this epoch was started here, where what it needs has changed
+    since the host was chosen. What has run here goes on as it is: no edit keeps it from being restarted.
+    """
+    await must_be_allowed(tools, record, resources, say)
+    if not record.begun_at_s and not record.may_run and (why := await tools.drifted(record)):
+        raise StartFailed(why)
 
 
 def outcome_of(effect: asyncio.Task[None], *, only_addresses: bool) -> Outcome:

@@ -192,7 +192,7 @@ async def take_down(
     await _each(downwards, stops(whole), down)
     said = "; ".join(told[at] for told in (failures, notes) for at in downwards if at in told)
     if failures:
-        raise StopFailed(said)
+        raise StopFailed(said, [whole[at] for at in failures])
     return said
 
 

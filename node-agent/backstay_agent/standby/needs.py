@@ -6,21 +6,25 @@ leads nowhere.
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from backstay_agent.drivers.tools.disk_space import no_room
-from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
+from backstay_agent.drivers.tools.file_system_looks import LOOK_LIMIT_S, NoAnswer, look
 from backstay_agent.drivers.tools.ports import is_here, listeners, owner
 from backstay_agent.drivers.tools.programs import not_runnable, unreadable
+from backstay_agent.drivers.tools.service_mounts import comes_with_it
 from backstay_agent.drivers.tools.transient import argv_refusal
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.probe_kinds import kind_of
 from backstay_api.objects.resource_kinds import is_address, units_of
 
 DROP_INS: Final = Path("/etc/systemd/system")
+_NO_SUCH_NAME: Final = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 
 
 class Needs(Protocol):
@@ -47,6 +51,8 @@ class RealNeeds:
             kind, spec = kind_of(probe)
             whys += await _program(probe.name, kind.program(spec))
             whys += await _unreadable(probe.name, kind.files(spec))
+            if kind.asks_port and spec.host:
+                whys += await _unknown(probe.name, spec.host)
             if kind.asks_port and is_down and not is_address(resource):
                 whys += await _port(probe.name, spec.host or "127.0.0.1", spec.port)
         return whys
@@ -65,7 +71,7 @@ async def without_room(folders: Sequence[Path]) -> list[str]:
 
 
 async def _program(probe: str, argv: Sequence[str]) -> list[str]:
-    if not argv:
+    if not argv or comes_with_it(argv[0]):
         return []
     why = argv_refusal(argv)
     try:
@@ -77,13 +83,26 @@ async def _program(probe: str, argv: Sequence[str]) -> list[str]:
 
 async def _unreadable(probe: str, files: Sequence[str]) -> list[str]:
     whys: list[str] = []
-    for file in files:
+    for file in (file for file in files if not comes_with_it(file)):
         try:
             why = await look(f"{file} (read)", partial(unreadable, file))
         except NoAnswer as error:
             why = str(error)
         whys += [f"probe {probe} could not be asked: {why}"] if why else []
     return whys
+
+
+async def _unknown(probe: str, host: str) -> list[str]:
+    """A name that nobody knows. One that cannot be asked for now, or is asked for too long, is another matter: `checks.names`."""
+    try:
+        async with asyncio.timeout(LOOK_LIMIT_S):
+            await asyncio.get_running_loop().getaddrinfo(host, None)
+    except socket.gaierror as error:
+        if error.errno in _NO_SUCH_NAME:
+            return [f"probe {probe} could not be asked: {host} does not resolve: {error.strerror}"]
+    except OSError:  # a TimeoutError is one
+        pass
+    return []
 
 
 async def _port(probe: str, host: str, port: int) -> list[str]:

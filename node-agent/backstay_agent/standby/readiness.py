@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_agent.drivers.base import Driver, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.tools.service_mounts import mounted_by
+from backstay_agent.policy.asking import HostPolicy, NotTold
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.names import key_of
 from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.policies import runs_programs
 from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
 from backstay_api.process.waiting import clock_s
@@ -43,6 +46,8 @@ class Finding:
     """What of it runs here that we have not started, or why nobody can say; empty if nothing does."""
     unclear: bool = False
     """Nobody can say."""
+    may_look: bool = True
+    """A look at it runs nothing that the host's policy refuses."""
 
 
 @dataclass
@@ -71,7 +76,9 @@ class Examiner:
         obstacle: Callable[[], str],
         needs: Needs,
         on_news: Callable[[], None],
+        policy: HostPolicy,
     ) -> None:
+        self._policy = policy
         self._driver = driver
         self._obstacle = obstacle
         self._needs = needs
@@ -153,11 +160,12 @@ class Examiner:
         obstacle = self._obstacle()
         whys = [obstacle] if obstacle else []
         findings: list[Finding] = []
-        for resource in order.resources:
-            self._under_way[uid].at = resource
-            findings.append(await self._find(resource, is_ours=resource in ours))
+        with mounted_by(order.resources):
+            for resource in order.resources:
+                self._under_way[uid].at = resource
+                findings.append(await self._find(resource, order.namespace, is_ours=resource in ours))
         for resource, found in zip(order.resources, findings, strict=True):
-            if found.active and (uid, resource.name) not in self._watches:
+            if found.active and found.may_look and (uid, resource.name) not in self._watches:
                 self._watches[uid, resource.name] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
         active = [found for found in findings if found.active]
@@ -173,18 +181,22 @@ class Examiner:
             why=text,
         )
 
-    async def _find(self, resource: RenderedResource, *, is_ours: bool) -> Finding:
+    async def _find(self, resource: RenderedResource, namespace: str, *, is_ours: bool) -> Finding:
         try:
-            whys, loose = await self._why_not(resource)
+            refused = (await self._policy.refused(namespace, [resource])).removeprefix(f"{resource.name}: ")
+            if refused and runs_programs(resource):
+                said = f"{resource.name}: {refused}; so nobody may look whether it runs here either"
+                return Finding(resource.name, (said,), "" if is_ours else said, unclear=not is_ours, may_look=False)
+            whys, loose = await self._why_not(resource, refused)
             # Only when it cannot start by itself any more: what is down now stays down.
             seen = Seen(State.STOPPED) if is_ours else await self._driver(resource).check(resource)
             active = active_words(resource, seen)
-            whys += await self._needs.of(resource, is_down=not is_ours and not active)
+            whys += [] if refused else await self._needs.of(resource, is_down=not is_ours and not active)
             if loose and not is_ours and not active:
                 return Finding(resource.name, (f"{resource.name}: {loose}",), f"{resource.name}: {loose}", unclear=True)
         except Exception as error:
             # Whatever it is, it is this resource's: the others are examined, and this host is not ready for it.
-            if not isinstance(error, StartFailed | StopFailed | OSError):
+            if not isinstance(error, StartFailed | StopFailed | NotTold | OSError):
                 log.exception("resource could not be examined", extra={"resource": resource.name})
             why = f"it could not be examined: {error or type(error).__name__}"
             said = f"{resource.name}: {why}"
@@ -193,13 +205,15 @@ class Examiner:
         unclear = seen.state is State.UNKNOWN and not seen.left
         return Finding(resource.name, named, active and f"{resource.name}: {active}", unclear)
 
-    async def _why_not(self, resource: RenderedResource) -> tuple[list[str], str]:
+    async def _why_not(self, resource: RenderedResource, refused: str) -> tuple[list[str], str]:
         """Why it could not be started here; and why it would be at the next boot, without us, where nothing keeps it from that.
 
         The first epoch waits for the latter (PROTOCOL 6): granted elsewhere meanwhile, it would run twice after that boot.
         """
         driver = self._driver(resource)
         try:
+            if refused:
+                raise StartFailed(refused)
             await driver.secure(resource)
         except StartFailed as error:
             by_itself = await driver.starts_by_itself(resource)

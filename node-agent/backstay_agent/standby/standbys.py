@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from backstay_agent.drivers.base import Driver, StartFailed
+from backstay_agent.policy.asking import HostPolicy, NoPolicy
 from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
 from .needs import Needs, NoNeeds
 from .readiness import AT_ONCE, PATIENCE_S, Examiner
+from .scores import Ask, Scores, Service, no_score, question
 
 LOOK_AGAIN_S: Final = 10.0
 GIVE_WAY_S: Final = 0.05
@@ -55,15 +57,22 @@ class Keeper:
         on_change: Callable[[], None],
         marked: Callable[[], Sequence[str]],
         needs: Needs | None = None,
+        policy: HostPolicy | None = None,
+        score: Ask = no_score,
     ) -> None:
         """`marked`: the units on this host that carry our mark and cannot start by themselves."""
         self._driver = driver
         self._marked = marked
         self._on_change = on_change
         self._wake = asyncio.Event()
-        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set)
+        self._policy: HostPolicy = policy or NoPolicy()
+        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set, self._policy)
+        self._scores = Scores(score, lambda one: driver(one).score(one), self._tell, self._policy.score_refusal)
+        self._found: Mapping[str, StandbyReport] = {}
         self._orders: Mapping[str, StandbyOrder] = {}
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
+        self._up: Collection[Service] = frozenset()
+        """Services of which a copy is up here, where their scores are asked."""
         self._secured: frozenset[str] | None = None
         """Units to secure, ready or not; None: we have not been told yet, so nothing is given back."""
         self._tried: set[str] = set()
@@ -85,12 +94,19 @@ class Keeper:
         *,
         ours: Mapping[str, Sequence[RenderedResource]],
         secured: frozenset[str] | None,
+        up: Collection[Service] = (),
     ) -> None:
-        if (orders, ours, secured) != (self._orders, self._ours, self._secured):
+        scored = {(one.namespace, one.service) for one in orders.values() if question(one)}
+        if (orders, ours, secured, up_ := scored.intersection(up)) != (
+            self._orders,
+            self._ours,
+            self._secured,
+            self._up,
+        ):
             # What is ordered comes first: a client may wait for that, and both ask the same systemd.
             wait_s = 0.0 if self._secured is None else GIVE_WAY_S
             self._tried = self._tried if secured == self._secured else set()
-            self._orders, self._ours, self._secured = orders, ours, secured
+            self._orders, self._ours, self._secured, self._up = orders, ours, secured, up_
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
     def forget_who_has_read(self) -> None:
@@ -103,17 +119,23 @@ class Keeper:
             await self._look_for_ever()
         finally:
             await self._examiner.end()
+            await self._scores.end()
 
     async def _look_for_ever(self) -> None:
         while True:
             self._wake.clear()
             await self._secure_many()
-            found = await self._examiner.round(self._orders, self._ours)
-            if found != self.reports:
-                self.reports = found
-                self._on_change()
+            await self._scores.follow(self._orders, self._up)
+            self._found = await self._examiner.round(self._orders, self._ours)
+            self._tell()
             await self._secure_the_rest()
             await within(self._wake, LOOK_AGAIN_S)
+
+    def _tell(self) -> None:
+        found = self._scores.added(self._found)
+        if found != self.reports:
+            self.reports = found
+            self._on_change()
 
     async def _secure_the_rest(self) -> None:
         """Candidates' units wait for our word though nobody asks whether they are ready; what is nobody's is given back."""
@@ -150,7 +172,8 @@ class Keeper:
             async with turns:
                 await self._mark(_unit(unit), "secure")
 
-        await asyncio.gather(*map(one, units))
+        # Whoever may bring a unit says so himself: of these only the names are told.
+        await asyncio.gather(*(one(unit) for unit in units if not self._policy.unit_refusal(unit)))
 
     def _longest_ago(self, units: Collection[str]) -> list[str]:
         """Those whose turn it is."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from backstay_agent.policy.files import read_policy
 from backstay_api import VERSION
 from backstay_api.objects.survey import Clue, PathFacts, Skipped, Survey, empty, merged, survey_text
 from backstay_api.process.waiting import clock_s
@@ -62,7 +63,13 @@ async def _survey(unit: str) -> Survey:
     # The first look is at the unit itself and decides whether there is anything to survey; it reads no more than names.
     first = units.unit(Systemd(), Place(), unit, empty(unit, host, VERSION))
     survey = await ask_sources(SOURCES, first, until_s=begun_s + LIMIT_S)
-    return replace(tidied(survey), host=host, agent=VERSION, duration_s=round(clock_s() - begun_s, 2))
+    return replace(
+        tidied(survey),
+        host=host,
+        agent=VERSION,
+        policy=read_policy().sentence,
+        duration_s=round(clock_s() - begun_s, 2),
+    )
 
 
 async def ask_sources(

@@ -109,6 +109,11 @@ class Reconciler:
         self._turns.retry_now()
         self.poke()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that has changed waits for a plan, and nothing is being written that acts."""
+        return math.isinf(self._act_at_s) and not self._acting and not self._backlog
+
     async def run(self) -> None:
         """Until cancelled. A broken invariant, here or in the planner, ends it: the process is started again."""
         async with asyncio.TaskGroup() as tasks:

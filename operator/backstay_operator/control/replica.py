@@ -12,17 +12,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from backstay_api.client.api import Api
-from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
+from backstay_api.process.leader import Leader
 from backstay_operator.control.act.apply import Writer
 from backstay_operator.control.counters import Counters
-from backstay_operator.control.leader import Leader
+from backstay_operator.control.losses import Around, LossStudy
 from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
+from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
 
@@ -43,6 +45,8 @@ class Replica:
     """Known to be the only one: no leader Lease."""
     think_s: float = 0.0
     """On virtual time: how long a plan is taken to last."""
+    studies_losses: bool = True
+    """Looks in quiet moments what the loss of each host would leave over."""
 
 
 class Operator:
@@ -65,7 +69,13 @@ class Operator:
             clock=clock,
         )
         self.leader = Leader(
-            api, identity=replica.identity, clock=clock, wall=replica.wall, rng=rng, namespace=replica.namespace
+            api,
+            identity=replica.identity,
+            clock=clock,
+            wall=replica.wall,
+            rng=rng,
+            lease=LEADER_LEASE,
+            namespace=replica.namespace,
         )
         self.recorder = Recorder(api, self.counters, identity=replica.identity, clock=clock, wall=replica.wall)
         self.reconciler = Reconciler(
@@ -82,6 +92,9 @@ class Operator:
                 think_s=replica.think_s,
             )
         )
+        self.losses = LossStudy(
+            self.cache, Around(lambda: self.leads() and self.reconciler.is_idle, self._tell_losses, clock)
+        )
         self.path.on_recovery = self._recovered
         self.source: Informers | KopfWatch = self.informers
 
@@ -94,6 +107,7 @@ class Operator:
             "own path": self.path.run,
             "recorder": self.recorder.run,
             "reconciler": self.reconciler.run,
+            **({"losses": self.losses.run} if self.replica.studies_losses else {}),
         }
         async with asyncio.TaskGroup() as tasks:
             for name, work in (parts if self.replica.standalone else parts | {"leader": self.leader.run}).items():
@@ -102,6 +116,9 @@ class Operator:
     def leads(self) -> bool:
         """Whether this replica acts at once."""
         return self.replica.standalone or self.leader.leads()
+
+    def _tell_losses(self) -> None:
+        self.reconciler.poke(Soon.LATER)
 
     def _recovered(self) -> None:
         """After an outage all is watched afresh; at the start everything is being listed anyway."""

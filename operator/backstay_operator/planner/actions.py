@@ -11,13 +11,22 @@ from typing import Literal, cast
 
 from backstay_api.objects.kinds import Ref
 from backstay_api.objects.lease import NAMESPACE, HostLease
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import (
+    FenceRequest,
+    HAInstance,
+    HAService,
+    Host,
+    HostAssignment,
+    ResourceClaim,
+    ServiceClass,
+)
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.base import Condition
 from backstay_api.objects.models.claim import ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
-from backstay_api.objects.models.instance import HAInstanceSpec, SessionRef
+from backstay_api.objects.models.instance import HAInstanceSpec, Required, SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.models.service_class import ServiceClassStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
 from .preconditions import Precondition
@@ -55,6 +64,17 @@ class WriteInstance(OnObject[HAInstance]):
 
     def event(self) -> Event:
         return Event(self.concerns[0], "Normal", "Granted" if self.spec.grant else "Closed", self.why)
+
+
+@dataclass(frozen=True)
+class WriteRequired(OnObject[HAInstance]):
+    """Note what an instance that runs requires, as that works now: no grant is given or ended (CAS)."""
+
+    rank = Rank.OWNERSHIP
+    by = "required"
+    required: tuple[Required, ...]
+    why: str
+    needs: tuple[Precondition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -309,6 +329,21 @@ class WriteHostStatus(OnObject[Host]):
 
 
 @dataclass(frozen=True)
+class WriteClassStatus(OnObject[ServiceClass]):
+    """Patch the status of a ServiceClass."""
+
+    rank = Rank.PEOPLE
+    by = "counts"
+    status: ServiceClassStatus
+    why: str = ""
+
+    @property
+    def counts(self) -> object:
+        """What sets it apart: the sentence may be another with each edit."""
+        return self.status.services, self.status.refused
+
+
+@dataclass(frozen=True)
 class ReportUnreadable(Row):
     """Tell in the status of an object that it cannot be read (only HAService and Host have a place for it)."""
 
@@ -330,26 +365,32 @@ class ReportUnreadable(Row):
         return self.generation, [(one.type, one.status, one.reason, one.message) for one in self.conditions]
 
 
-Action = (
+Placing = (
     CreateInstance
     | WriteInstance
+    | WriteRequired
     | DeleteInstance
-    | CreateLease
-    | SealLease
-    | ReopenLease
     | Assign
-    | RequestFence
-    | UpdateFence
-    | DeleteFence
-    | DeleteLease
-    | DeleteAssignment
     | CreateClaim
     | WriteClaim
     | DeleteClaim
     | SetFinalizer
     | RemoveMoveWish
+)
+"""Those by which the next plan decides otherwise where something runs: a picture of the cluster carries them out too (`whatif.py`)."""
+Action = (
+    Placing
+    | CreateLease
+    | SealLease
+    | ReopenLease
+    | RequestFence
+    | UpdateFence
+    | DeleteFence
+    | DeleteLease
+    | DeleteAssignment
     | RemoveClear
     | WriteServiceStatus
     | WriteHostStatus
+    | WriteClassStatus
     | ReportUnreadable
 )

@@ -6,54 +6,39 @@ about hosts (`ServicePlan`) depends on nothing but the world, and a host's plan 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from pydantic import ValidationError
+from functools import partial
 
 from backstay_api.objects.models import HAInstance, HAService, Host
-from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import units_of
 
+from . import by_host, rest
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
-from .do import clears, instances, moves, ownership, removal
+from .by_host import Ordered, ServicePlan
+from .do import clears, instances, moves, ownership, prerequisites, removal
+from .do.course import Course
 from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
-from .do.fences import fence_actions, guards_refusal, owes_on
-from .do.instances import Course
+from .do.fence_guard import guards_refusal
+from .do.fences import fence_actions, owes_on
 from .do.orders import Wanted, assign
 from .do.rounds import Round, begin, in_turn
 from .judge import edits, evidence
 from .judge.acceptance import Accepted
-from .judge.copies import instances_of
+from .judge.copies import instances_of, of_part
 from .judge.evidence import Missing, closed
 from .judge.placement import candidates
 from .know.liveness import Liveness, held, next_look_s, of_host
 from .know.sessions import lease_actions
+from .know.unforeseen import BROKEN
 from .know.world import World
-from .preconditions import Gone, Precondition
+from .preconditions import Gone
 from .tell import unplannable
+from .tell.class_status import class_statuses
 from .tell.host_status import host_status
 from .tell.status import service_status
 from .words import joined, listed
-
-Ordered = tuple[str, str, InstanceOrder, tuple[Precondition, ...]]
-"""Host, UID of the HAInstance, order, and what must be so elsewhere before it is sent."""
-
-
-@dataclass(frozen=True)
-class ServicePlan:
-    """What one service (or an instance without one) asks for."""
-
-    actions: tuple[Action, ...] = ()
-    orders: tuple[Ordered, ...] = ()
-    standbys: tuple[tuple[str, str, StandbyOrder], ...] = ()
-    look_again_s: float | None = None
-    secured: tuple[tuple[str, str], ...] = ()
-    """Host and unit: none of these may start by itself."""
-    first: tuple[str, ...] = ()
-    """UID of the HAInstance, if every host's answer is waited for."""
 
 
 @dataclass(frozen=True)
@@ -78,36 +63,59 @@ def plan(world: World) -> Plan:
 
 def _plan(world: World) -> Plan:
     round_ = begin(world)
-    owned = ownership.owned(world)
-    services = [_planned(round_, key, owned) for key in in_turn(world)]
-    services += [plan_ownerless(round_, key) for key in sorted(_ownerless(world))]
+    plans = _service_plans(round_) | {f"instance {key}": _ownerless_planned(round_, key) for key in _ownerless(world)}
+    services = plans.values()
     written = (action for service in services for action in service.actions if isinstance(action, WriteInstance))
     round_.over.update(action.before.key for action in written)
-    wanted = _by_host(services, _hosts(world), _named(world), keep_secured=_is_blurred(world))
+    hosts = _hosts(world)
+    wanted = by_host.wanted(
+        world, plans, hosts, _named(world), keep_secured=_is_blurred(world) or any(one.is_broken for one in services)
+    )
     actions = [action for service in services for action in service.actions]
-    actions += [action for name in _hosts(world) for action in _host_planned(round_, name, wanted[name])]
+    actions += [action for name in hosts for action in _host_planned(round_, name, wanted[name])]
     actions += ownership.abandoned(world)
     actions += unplannable.of_unreadable(world)
+    actions += class_statuses(world)
     times = [one.look_again_s for one in services if one.look_again_s is not None]
     wake_at_s = min([*times, *evidence.wakes_s(world)], default=None)
     return Plan(tuple(sorted(actions, key=lambda action: action.rank)), wake_at_s, next_look_s(world))
 
 
+def _service_plans(round_: Round) -> dict[str, ServicePlan]:
+    """Those of all services, in their turn. One need not be made again while its service is at rest."""
+    world, owned = round_.world, ownership.owned(round_.world)
+    known = rest.known(round_) if len(world.services) >= world.settings.keeps_plans_from else None
+    if known is None:
+        return {key: _planned(round_, key, owned) for key in in_turn(world)}
+    plans = {key: rest.kept(world, key, owned, known, partial(_planned, round_, key, owned)) for key in in_turn(world)}
+    rest.note(world)
+    return plans
+
+
 def _planned(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) -> ServicePlan:
-    """One service; if a rule of our own models is broken on the way, what was ordered for it stays."""
+    """One service; if it breaks something on the way, what was ordered for it stays."""
     try:
         return plan_service(round_, key, owned)
-    except ValidationError as error:
+    except BROKEN as error:
         world, service = round_.world, round_.world.services[key]
         there = instances_of(world, service)
         stays = tuple(one for instance in there for one in stored_standbys(world, instance))
-        return ServicePlan(tuple(unplannable.about_service(world, service, error)), standbys=stays)
+        kept = tuple(one for instance in there for one in prerequisites.stored(world, instance))
+        told = tuple(unplannable.about_service(world, service, error))
+        return ServicePlan(told, standbys=stays, prerequisites=kept, is_broken=True)
+
+
+def _ownerless_planned(round_: Round, key: str) -> ServicePlan:
+    try:
+        return plan_ownerless(round_, key)
+    except BROKEN:
+        return ServicePlan(is_broken=True)  # nobody is left to be told
 
 
 def _host_planned(round_: Round, name: str, wanted: Wanted) -> list[Action]:
     try:
         return plan_host(round_, name, wanted)
-    except ValidationError as error:
+    except BROKEN as error:
         return unplannable.about_host(round_.world, round_.world.hosts.get(name), error)
 
 
@@ -125,7 +133,8 @@ def plan_service(round_: Round, key: str, owned: Mapping[str, Sequence[str]]) ->
         tuple(_status_actions(world, decision)),
         tuple(one for slot in decision.slots for one in _ordered(slot.instance, slot.course)),
         look_again_s=_look_again_s(decision),
-        secured=_secured(world, service),
+        units=units_of(service.spec.resources),
+        candidates=candidates(world, service),
     )
     if decision.is_leaving:
         stops = [action for slot in decision.slots for action in slot.course.actions]
@@ -141,7 +150,10 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
         common,
         actions=(*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions),
         standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
+        prerequisites=tuple(one for slot in decision.slots for one in prerequisites.orders(world, slot)),
+        questions=tuple(one for slot in decision.slots for one in prerequisites.questions(world, slot)),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
+        is_as_decided=rest.is_at_rest(world, decision),
     )
 
 
@@ -159,7 +171,11 @@ def _owning(world: World, decision: Decision, claims: Sequence[str]) -> list[Act
     return [
         *(ownership.marks(service, there) if is_accepted or there else ()),
         *(ownership.give_back_unused(world, service, there, claims) if is_accepted else ()),
-        *(action for manifest in in_force.values() for action in ownership.take(world, manifest, there)),
+        *(
+            action
+            for manifest in in_force.values()
+            for action in ownership.take(world, manifest, of_part(manifest, there))
+        ),
     ]
 
 
@@ -172,11 +188,12 @@ def plan_ownerless(round_: Round, key: str) -> ServicePlan:
     """An instance without its service: stopped, proven over and deleted; or left as it is, if the service is only unreadable."""
     world, instance = round_.world, round_.world.instances[key]
     if world.cannot_read(HAService, instance.service_key):
-        return ServicePlan(standbys=tuple(stored_standbys(world, instance)))
+        stays, kept = tuple(stored_standbys(world, instance)), tuple(prerequisites.stored(world, instance))
+        return ServicePlan(standbys=stays, prerequisites=kept)
     service = instance.spec.service
     what_for = f"{instance.key} is stopped and deleted if its service is gone"
     needs = (Gone(HA_SERVICES.kind, instance.metadata.namespace or "", service.name, service.uid, what_for),)
-    course = instances.leave(world, instance, f"its HAService {service.name} is gone", needs)
+    course = instances.leave(round_, None, instance, f"its HAService {service.name} is gone", needs)
     return ServicePlan(course.actions, _ordered(instance, course))
 
 
@@ -185,12 +202,6 @@ def _ordered(instance: HAInstance | None, course: Course) -> tuple[Ordered, ...]
     if instance is None or grant is None or course.order is None:
         return ()
     return ((grant.host, instance.uid, course.order, course.needs),)
-
-
-def _secured(world: World, service: HAService) -> tuple[tuple[str, str], ...]:
-    """Every candidate's unit waits for our word, ready or not: it must not start by itself at a boot."""
-    units = units_of(service.spec.resources)
-    return tuple((host, unit) for host in candidates(world, service) for unit in units)
 
 
 def _is_blurred(world: World) -> bool:
@@ -203,7 +214,13 @@ def _status_actions(world: World, decision: Decision) -> list[Action]:
     return [] if status == service.status else [WriteServiceStatus(service, status)]
 
 
-def _ownerless(world: World) -> Iterable[str]:
+def _ownerless(world: World) -> Sequence[str]:
+    """Keys of instances without a service, in a fixed order."""
+    made_from = (*world.services.values(), *world.instances.values())
+    return world.keep("ownerless", "", made_from, lambda: sorted(_without_service(world)))
+
+
+def _without_service(world: World) -> Iterable[str]:
     for key, instance in world.instances.items():
         service = world.services.get(instance.service_key)
         if service is None or service.uid != instance.spec.service.uid:
@@ -260,29 +277,12 @@ def _hosts(world: World) -> list[str]:
     return sorted(known | {name for name, requests in world.requests_of.items() if requests})
 
 
-def _by_host(
-    services: Iterable[ServicePlan], hosts: Iterable[str], named: frozenset[str], *, keep_secured: bool
-) -> Mapping[str, Wanted]:
-    needs: dict[str, tuple[Precondition, ...]] = {}
-    first: set[str] = set()
-    orders: dict[str, dict[str, InstanceOrder]] = defaultdict(dict)
-    ready: dict[str, dict[str, StandbyOrder]] = defaultdict(dict)
-    secured: dict[str, set[str]] = defaultdict(set)
-    for service in services:
-        for host, uid, order, asked in service.orders:
-            orders[host][uid], needs[uid] = order, asked
-        for host, uid, standby in service.standbys:
-            ready[host][uid] = standby
-        for host, unit in service.secured:
-            secured[host].add(unit)
-        first.update(service.first)
-    return {
-        host: Wanted(orders[host], ready[host], frozenset(secured[host]), keep_secured, needs, frozenset(first), named)
-        for host in hosts
-    }
-
-
 def _named(world: World) -> frozenset[str]:
-    """Units that some service names which is to stay."""
-    services = (service for service in world.services.values() if not service.metadata.deletion_timestamp)
-    return frozenset(unit for service in services for unit in units_of(service.spec.resources))
+    """Units that some service names which is to stay: asked only about what hosts hold."""
+    services = tuple(world.services.values()) if world.held_on else ()
+    return world.keep("named", "", services, lambda: _all_named(services))
+
+
+def _all_named(services: Iterable[HAService]) -> frozenset[str]:
+    staying = (service for service in services if not service.metadata.deletion_timestamp)
+    return frozenset(unit for service in staying for unit in units_of(service.spec.resources))

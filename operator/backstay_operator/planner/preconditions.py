@@ -15,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backstay_api.objects.models import Host
 from backstay_api.objects.models.base import Object
+from backstay_api.objects.object_kinds import HOSTS
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class NoInstances:
 
 @dataclass(frozen=True)
 class Alone:
-    """No HAInstance of the service has an open grant for this host, but this one."""
+    """No copy of the service has an open grant for this host, but this one. The promoted role is no copy: it stands on one."""
 
     namespace: str
     service_uid: str
@@ -100,6 +102,17 @@ class Unnamed:
 
 
 Precondition = Still | Gone | Owned | NoInstances | Alone | HoldsNothing | Unnamed
+
+
+def as_known(host: Host | None, name: str, what_for: str) -> Precondition:
+    """That a host is as we know it, or not there as far as we know: a view that begins with an old list may lack it, or its labels."""
+    return still(host, same_version=True, what_for=what_for) if host else Gone(HOSTS.kind, "", name, "", what_for)
+
+
+def removed(host: Host | None, name: str, what_for: str) -> tuple[Precondition, ...]:
+    """That a host which we do not know is gone indeed; and that nothing is granted to it, be it gone or going."""
+    is_gone = (Gone(HOSTS.kind, "", name, "", what_for),) if host is None else ()
+    return *is_gone, HoldsNothing(name, what_for)
 
 
 def still(

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Final, assert_never
 
-from backstay_api.objects import lease
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import (
-    AgentSession,
-    HostAssignmentStatus,
-    InstanceOrder,
     InstanceReport,
     StandbyReport,
 )
-from backstay_api.objects.models.base import Meta, Object
-from backstay_api.objects.models.host import Maintenance
-from backstay_api.objects.models.instance import Closed, Grant, ServiceRef, SessionRef
+from backstay_api.objects.models.base import Meta
+from backstay_api.objects.models.instance import Closed
 from backstay_api.objects.names import key_of
 
 from .actions import (
@@ -32,25 +27,25 @@ from .actions import (
     CreateInstance,
     DeleteClaim,
     DeleteInstance,
+    Placing,
     RemoveMoveWish,
     SetFinalizer,
     WriteClaim,
     WriteInstance,
+    WriteRequired,
 )
 from .do.decisions import Slot, decide, next_host
-from .do.finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER
+from .do.finalizers import FINALIZERS
 from .do.moves import MOVE_ANNOTATION
 from .do.rounds import begin, in_turn
 from .judge.acceptance import Refused
 from .judge.placement import Verdict
 from .know.world import LeaseSeen, World
+from .offline import as_stored, opens_session, report_as_told
 from .plan import plan
 from .words import joined
 
 MOST_ROUNDS: Final = 100
-_NOW_S: Final = 100_000.0
-_SEALED: Final = "is sealed"
-Known = TypeVar("Known", bound=Object)
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Change:
     """What would become of one instance."""
 
     verb: str
-    """start, stop or move."""
+    """start, stop, move, or restart: it is stopped and started again where it runs."""
     instance: str
     from_: str
     to: str
@@ -78,85 +73,7 @@ class Supposed:
     """Key of the HAInstance, and what the judges say of each host."""
 
 
-# --- a picture without a cluster -------------------------------------------------------------------------------------
-
-
-def as_if_running(hosts: Iterable[Host], services: Iterable[HAService], instances: Iterable[HAInstance]) -> World:
-    """A world in which every host lives and holds what the instances say, though none has said anything."""
-    world = World(now_s=_NOW_S)
-    for host in hosts:
-        world.put_host(_known(host, "", HOST_FINALIZER))
-    for service in services:
-        world.put_service(_known(service, "default", SERVICE_FINALIZER))
-    for instance in instances:
-        world.put_instance(_bound(world, _known(instance, "default", INSTANCE_FINALIZER)))
-    for name in world.hosts:
-        _opens_session(world, name)
-    return world
-
-
-def _known(thing: Known, namespace: str, finalizer: str) -> Known:
-    """With what the API server and the operator would have added."""
-    meta = thing.metadata
-    where = (meta.namespace or namespace) or None
-    uid = meta.uid or f"{thing.kind.lower()}-{key_of(where, meta.name)}"
-    news = {"namespace": where, "uid": uid, "generation": meta.generation or 1, "finalizers": [finalizer]}
-    return thing.model_copy(update={"metadata": meta.model_copy(update={**news, "resource_version": "1"})})
-
-
-def _bound(world: World, instance: HAInstance) -> HAInstance:
-    """As it would be in the cluster that these files come from: of this service, and under the one session of its host."""
-    service, spec = world.services.get(instance.service_key), instance.spec
-    ref = ServiceRef(name=spec.service.name, uid=service.uid) if service is not None else spec.service
-    grant = _grant(spec.grant.host) if spec.grant is not None else None
-    return instance.model_copy(update={"spec": spec.model_copy(update={"service": ref, "grant": grant})})
-
-
-def _grant(host: str) -> Grant:
-    return Grant(host=host, session=_session(host), machine_uuid=f"machine-{host}")
-
-
-def _session(host: str) -> SessionRef:
-    return SessionRef(boot_id=f"boot-{host}", nonce=f"session-{host}", seq=1)
-
-
-def _opens_session(world: World, host: str) -> None:
-    session = _session(host)
-    speaks = AgentSession(boot_id=session.boot_id, nonce=session.nonce, seq=session.seq, machine_uuid=f"machine-{host}")
-    meta = Meta(name=host, uid=f"assignment-{host}", resource_version="1")
-    world.put_assignment(HostAssignment(metadata=meta, status=HostAssignmentStatus(session=speaks)))
-    held = lease.new(host, session.text, session.seq)
-    world.leases[host] = LeaseSeen(replace(held, renewal=1), world.now_s, moved_s=world.now_s)
-
-
-def apply(world: World, thing: Host | HAService) -> None:
-    """Apply a manifest: what stands there under that name is edited."""
-    if isinstance(thing, Host):
-        known = world.hosts.get(thing.key)
-        world.put_host(_edited(known, thing) if known else _known(thing, "", HOST_FINALIZER))
-        if known is None:
-            _opens_session(world, thing.key)
-        return
-    before = world.services.get(thing.key)
-    world.put_service(_edited(before, thing) if before else _known(thing, "default", SERVICE_FINALIZER))
-
-
-def _edited(known: Known, manifest: Known) -> Known:
-    is_news = known.spec != manifest.spec  # type: ignore[attr-defined]
-    generation = (known.metadata.generation or 0) + is_news
-    labels = manifest.metadata.labels
-    meta = known.metadata.model_copy(update={"generation": generation, "labels": labels})
-    return known.model_copy(update={"metadata": meta, "spec": manifest.spec})  # type: ignore[attr-defined]
-
-
-def drain(world: World, host: str) -> None:
-    """Somebody has said `backstay drain`."""
-    known = world.hosts[host]
-    spec = known.spec.model_copy(update={"maintenance": Maintenance(mode="Drain")})
-    world.put_host(known.model_copy(update={"spec": spec}))
-
-
-def _lose(world: World, host: str, told: _Told) -> None:
+def lose(world: World, host: str, told: Told) -> None:
     """The host is gone, and proven to be: what it held may go on elsewhere."""
     for key in sorted(world.held_by.get(host, ())):
         instance = world.instances[key]
@@ -177,7 +94,7 @@ def _lose(world: World, host: str, told: _Told) -> None:
 
 
 @dataclass
-class _Told:
+class Told:
     """What was said on the way, by key of the HAInstance."""
 
     whys: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -193,11 +110,11 @@ def outcome(world: World, before: Mapping[str, str], lost: Iterable[str] = ()) -
 
     `before`: who held what before the change that is asked about.
     """
-    told = _Told()
+    told, epochs = Told(), {key: instance.spec.epoch for key, instance in world.instances.items()}
     for host in lost:
-        _lose(world, host, told)
+        lose(world, host, told)
     for _ in range(MOST_ROUNDS):
-        done = [_carry_out(world, action, told) for action in plan(world).actions]
+        done = [carry_out(world, action, told) for action in plan(world).actions]
         if not any(done):
             break
     slots, verdicts = _decided(world)
@@ -205,7 +122,7 @@ def outcome(world: World, before: Mapping[str, str], lost: Iterable[str] = ()) -
     for key, slot in slots:
         if not (slot.instance and slot.instance.holder):
             told.whys[key].append(why_nowhere(slot))
-    return Supposed(slots, tuple(_changes(world, before, told)), last, verdicts)
+    return Supposed(slots, tuple(_changes(world, before, epochs, told)), last, verdicts)
 
 
 def why_nowhere(slot: Slot) -> str:
@@ -214,15 +131,15 @@ def why_nowhere(slot: Slot) -> str:
         return slot.acceptance.message
     if slot.in_force.spec.state != "Running":
         return f"spec.state is {slot.in_force.spec.state}"
-    return slot.course.missing or (slot.course.placed.why if slot.course.placed else "")
+    return joined(slot.course.missing or (slot.course.placed.why if slot.course.placed else ""), slot.course.shed)
 
 
-def _changes(world: World, before: Mapping[str, str], told: _Told) -> Iterator[Change]:
+def _changes(world: World, before: Mapping[str, str], epochs: Mapping[str, int], told: Told) -> Iterator[Change]:
     after = holders(world)
     for key in sorted({*before, *after}):
         one, other = before.get(key, ""), after.get(key, "")
-        if one != other:
-            verb = "start" if not one else "move" if other else "stop"
+        if one != other or (one and world.instances[key].spec.epoch > epochs[key]):
+            verb = "start" if not one else "stop" if not other else "move" if one != other else "restart"
             yield Change(verb, key, one, other, joined(*dict.fromkeys(told.whys[key])))
 
 
@@ -241,16 +158,21 @@ def _decided(world: World) -> tuple[tuple[tuple[str, Slot], ...], tuple[tuple[st
     return tuple(slots), tuple(verdicts)
 
 
-def _carry_out(world: World, action: Action, told: _Told) -> bool:
+def carry_out(world: World, action: Action, told: Told) -> bool:
     """Do it in the picture, at once and with success. Whether anything is another afterwards that the next plan must see."""
+    if not isinstance(action, Placing):
+        return False  # the world of a question has its own facts about hosts, and statuses decide nothing in it
     match action:
         case CreateInstance():
             meta = Meta(name=action.name, namespace=action.namespace, uid=f"hainstance-{action.name}", generation=1)
             made = HAInstance(metadata=meta, spec=action.spec)
-            world.put_instance(_known(made, action.namespace, INSTANCE_FINALIZER))
+            world.put_instance(as_stored(made, action.namespace))
         case WriteInstance():
             told.whys[action.before.key].append(action.why)
             world.put_instance(action.before.model_copy(update={"spec": action.spec}))
+        case WriteRequired():
+            spec = action.before.spec.model_copy(update={"required": list(action.required) or None})
+            world.put_instance(action.before.model_copy(update={"spec": spec}))
         case DeleteInstance():
             world.drop_instance(action.before.key)
         case CreateClaim():
@@ -266,18 +188,13 @@ def _carry_out(world: World, action: Action, told: _Told) -> bool:
         case Assign():
             return _assigned(world, action, told)
         case _:
-            return False
+            assert_never(action)
     return True
 
 
 def _finalized(world: World, action: SetFinalizer) -> bool:
     thing = action.before
-    kinds: Mapping[type[Object], str] = {
-        Host: HOST_FINALIZER,
-        HAService: SERVICE_FINALIZER,
-        HAInstance: INSTANCE_FINALIZER,
-    }
-    finalizers = [kinds[type(thing)]] if action.present else None
+    finalizers = [FINALIZERS[type(thing)]] if action.present else None
     if isinstance(thing, HAService) and not action.present:
         world.drop_service(thing.key)
         return True
@@ -300,11 +217,11 @@ def _without_wish(service: HAService) -> HAService:
     return service.model_copy(update={"metadata": service.metadata.model_copy(update={"annotations": notes})})
 
 
-def _assigned(world: World, action: Assign, told: _Told) -> bool:
+def _assigned(world: World, action: Assign, told: Told) -> bool:
     """The host does what it is told, and says so; one that is lost does nothing."""
     old = world.assignments.get(action.host)
     if old is None:
-        _opens_session(world, action.host)
+        opens_session(world, action.host)
         return True
     for uid, order in action.spec.instances.items():
         stored = old.spec.instances.get(uid)
@@ -324,19 +241,7 @@ def _assigned(world: World, action: Assign, told: _Told) -> bool:
 
 
 def _reports(action: Assign, old: HostAssignment) -> dict[str, InstanceReport]:
-    return {uid: _report(order) for uid, order in action.spec.instances.items()}
-
-
-def _report(order: InstanceOrder) -> InstanceReport:
-    is_up = order.want == "Up"
-    return InstanceReport(
-        namespace=order.namespace,
-        name=order.name,
-        epoch=order.epoch,
-        phase="Running" if is_up else "Stopped",
-        released=not is_up,
-        revision=order.revision,
-    )
+    return {uid: report_as_told(order) for uid, order in action.spec.instances.items()}
 
 
 def _answers(action: Assign, known: Mapping[str, StandbyReport]) -> dict[str, StandbyReport]:

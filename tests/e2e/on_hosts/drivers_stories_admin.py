@@ -169,6 +169,35 @@ async def what_stops_because_something_it_needs_has_failed_was_stopped_by_nobody
 
 
 @story
+async def what_stops_because_something_it_is_bound_to_has_only_ended_was_stopped_by_nobody() -> None:
+    """It would be started again for ever and count for nothing, while no other host is tried."""
+    bound = {"BindsTo": "BindsTo=d-ends.service", "StopPropagatedFrom": "Requires=d-ends.service"}
+    for kind, line in bound.items():
+        install(
+            "d-ends.service",
+            "[Unit]\nPropagatesStopTo=d-conf.service\n[Service]\nExecStart=/bin/sleep 1\n",
+            reload=False,
+        )
+        async with watched(f"[Unit]\n{line}\nAfter=d-ends.service\n" + SLEEPER) as (_, changes):
+            told = await until_told(changes, State.FAILED)
+            assert (
+                told[-1].why
+                == f"{CONF} was stopped because d-ends.service, which it needs ({kind}=), is not up any more"
+            )
+            assert not told[-1].by_admin
+
+
+@story
+async def an_exit_that_shall_bring_a_restart_is_told_as_an_end() -> None:
+    """systemd would start it again for ever, and nobody would count that."""
+    web = install("d-forced.service", "[Service]\nExecStart=/bin/sh -c 'sleep 1; exit 7'\nRestartForceExitStatus=7\n")
+    async with systemd() as (driver, _):
+        await driver.start(web, timeout_s=5)
+        async with aclosing(driver.changes(web)) as changes:
+            assert [(await anext(changes)).state, (await anext(changes)).state] == [State.RUNNING, State.FAILED]
+
+
+@story
 async def an_admin_may_start_what_is_permitted() -> None:
     conf = install(CONF)
     async with systemd() as (driver, _):

@@ -145,7 +145,8 @@ async def what_a_server_alone_pulls_in_starts_and_stops_with_it() -> None:
     install("d-shared.service", SLEEPER)
     install("d-stranger.service", "[Unit]\nWants=d-shared.service\n" + SLEEPER)
     sh("systemctl", "start", "d-stranger.service")
-    web = install("d-front.service", "[Unit]\nWants=d-helper.service d-shared.service\n" + SLEEPER)
+    serves = SLEEPER.replace("/bin/sleep 100000", "/usr/bin/tail -f /etc/hostname")  # what only sleeps is no server
+    web = install("d-front.service", "[Unit]\nWants=d-helper.service d-shared.service\n" + serves)
     install("d-part.service", "[Unit]\nPartOf=d-front.service\n" + SLEEPER)
     sh("systemctl", "enable", "d-part.service")
     async with systemd() as (driver, _):
@@ -293,6 +294,7 @@ async def work_that_a_part_left_elsewhere_is_stopped_too() -> None:
 async def work_that_others_do_is_refused() -> None:
     text = "[Service]\nExecStart=/usr/bin/docker run --rm --name d-db postgres\n"
     wrapper = program("wrapper", "# docker run, here only talked of\nexec /usr/bin/systemd-run --unit=d-far sleep 10")
+    told = program("told", "systemd-run --unit=d-far sleep 10\nexec sleep 100000")
     starter = ONCE + "ExecStart=/bin/systemctl start d-real.service\nExecStop=/bin/systemctl stop d-real.service\n"
     before = "[Service]\nExecStartPre=/usr/sbin/service d-real start\n" + SLEEPER.removeprefix("[Service]\n")
     # Enabled itself, the part is everybody's, and would run beside the umbrella on every host.
@@ -303,6 +305,7 @@ async def work_that_others_do_is_refused() -> None:
         for resource, why in (
             (install("d-docker.service", text), "has its work done by docker"),
             (install("d-wrapped.service", f"[Service]\nExecStart={wrapper}\n"), "has its work done by systemd-run"),
+            (install("d-told.service", f"[Service]\nExecStart=/bin/sh {told}\n"), "has its work done by systemd-run"),
             (install("d-starter.service", starter), "name the unit that d-starter.service starts by systemctl"),
             (install("d-before.service", before), "name the unit that d-before.service starts by service"),
             (install("d-waiter.service", waiter), "name d-real.service: d-waiter.service only pulls it in"),

@@ -93,6 +93,14 @@ async def a_drop_in_that_defeats_ours_is_found_out() -> None:
         sh("systemctl", "daemon-reload")
         await refused(driver.secure(web), StartFailed, "a drop-in sets Restart=always after ours")
         assert "Restart=always" in (await driver.not_ready(web) or "")
+        for setting, why in (
+            ("RestartForceExitStatus=7", "a drop-in sets RestartForceExitStatus= after ours"),
+            ("Environment=", "a drop-in after ours resets Environment="),
+            ("UnsetEnvironment=BACKSTAY_UNIT", "UnsetEnvironment=BACKSTAY_UNIT"),
+        ):
+            (ETC / "d-defeated.service.d" / "zzz.conf").write_text(f"[Service]\n{setting}\n")
+            sh("systemctl", "daemon-reload")
+            assert why in (await driver.not_ready(web) or ""), setting
 
 
 @story
@@ -266,6 +274,27 @@ async def what_a_socket_starts_belongs_to_it() -> None:
         await until(lambda: active("d-act.service") == "active")
         await driver.stop(door, timeout_s=5)
         assert (active("d-act.service"), active("d-act.socket")) == ("inactive", "inactive")
+
+
+@story
+async def a_port_that_somebody_else_has_is_named_before_a_socket_is_started_there() -> None:
+    install("d-port.service", "[Service]\nExecStart=/bin/sleep 100004\n")
+    door = install("d-port.socket", "[Socket]\nListenStream=48211\n")
+    squatter = "import socket, time; it = socket.create_server(('127.0.0.1', 48211)); time.sleep(60)"
+    async with systemd() as (driver, _):
+        await driver.secure(door)
+        assert await driver.not_ready(door) is None
+        sh("systemd-run", "--quiet", "--unit=d-squatter", "python3", "-c", squatter)
+        await until(lambda: ":48211" in sh("ss", "-ltn"))
+        why = await driver.not_ready(door)
+        assert why and why.startswith(
+            "d-port.socket cannot listen on [::]:48211: port 48211 is held by python3 (PID "
+        ), why
+        assert why.endswith(", d-squatter.service) already")
+        sh("systemctl", "stop", "d-squatter.service")
+        await driver.start(door, timeout_s=5)
+        assert await driver.not_ready(door) is None, "what runs here itself is nobody else's"
+        await driver.stop(door, timeout_s=5)
 
 
 @story

@@ -209,8 +209,11 @@ def test_who_answers_late_over_a_slow_link_is_found_while_the_address_is_in_use(
             await driver.prepare(vip("192.0.2.10/24"))
             await driver.start(vip("192.0.2.10/24"), timeout_s=20)
             async with watching(driver, vip("192.0.2.10/24")) as change:
-                assert await change() == Seen(State.RUNNING)
-                assert (await change()).why == f"192.0.2.10 is in use twice: {mac} answered for it on eth0 as well"
+                first = await change()
+                # On a busy machine the answer may be there before the first look.
+                found = first if first.why else await change()
+                assert (first.state, found.state) == (State.RUNNING, State.RUNNING)
+                assert found.why == f"192.0.2.10 is in use twice: {mac} answered for it on eth0 as well"
 
     play(story)
 

@@ -21,7 +21,7 @@ OURS = RenderedResource(
     mount=Mount(device=f"{SERVER}:/srv/exported", path=AT, options=("vers=4.2",)),
     timeouts=Timeouts(start="60s", stop="20s"),
 )
-LOOK_S = 6.0
+LOOK_S = 30.0
 
 
 @contextmanager

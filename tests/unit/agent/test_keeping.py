@@ -7,6 +7,8 @@ import base64
 import json
 import random
 import stat
+import subprocess
+import sys
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from backstay_agent.config import machine_uuid, read_config, sleep_obstacle
 from backstay_agent.core.sessions import Inventory, JournalState
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.health import HealthEndpoint, metrics
+from backstay_agent.main import EX_CONFIG
 from backstay_agent.standby.standbys import Keeper
 from backstay_agent.store.disk import MOST_BYTES, DiskTrouble, MemoryDisk, RealDisk
 from backstay_agent.store.journal import INVENTORY, JOURNAL, Journal
@@ -99,10 +102,10 @@ async def test_a_seal_counts_at_once_though_nothing_at_all_can_be_written() -> N
     await journal.load()
     await journal.open("nonce-1")
     disk.broken = "Read-only file system"
-    await journal.restrict(lambda books: books.sealed("it was sealed"))
-    assert journal.books.seal_seen == "it was sealed"
+    await journal.restrict(lambda checkpoint: checkpoint.sealed("it was sealed"))
+    assert journal.checkpoint.seal_seen == "it was sealed"
     disk.broken = ""
-    await journal.change(lambda books: books.published(3))
+    await journal.change(lambda checkpoint: checkpoint.published(3))
     assert "it was sealed" in disk.files[JOURNAL], "the next change writes it"
 
 
@@ -219,6 +222,22 @@ def test_a_wrong_configuration_is_refused_with_a_sentence(tmp_path: Path, text: 
     file.write_text(text)
     with pytest.raises(NoConfig, match=sentence):
         read_config(file)
+
+
+NOT_ROOT = """
+import os, sys
+os.geteuid = lambda: 1000
+from backstay_agent.main import main
+sys.exit(main(["--config", sys.argv[1]]))
+"""
+
+
+def test_an_agent_that_is_not_root_does_not_begin(tmp_path: Path) -> None:
+    file = tmp_path / "agent.json"
+    file.write_text(json.dumps({"servers": ["https://a:6443"], "run_dir": str(tmp_path / "run")}))
+    told = subprocess.run([sys.executable, "-c", NOT_ROOT, str(file)], capture_output=True, text=True, check=False)
+    assert told.returncode == EX_CONFIG
+    assert "the agent must be root" in told.stderr and not (tmp_path / "run").exists()
 
 
 def test_a_machine_without_a_uuid_is_told_how_to_get_one(tmp_path: Path) -> None:

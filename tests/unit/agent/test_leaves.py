@@ -137,12 +137,12 @@ async def test_a_systemd_that_does_not_answer_is_no_shutdown() -> None:
 async def test_who_stops_the_agent_of_a_host_that_holds_something_is_told_what_comes_of_it() -> None:
     world = await running()
     assert world.agent
-    why = why_not_stop(world.agent.journal.books)
+    why = why_not_stop(world.agent.journal.checkpoint)
     assert "shop/web-u1" in why and "backstay drain" in why and "HandsOff" in why and "restart" in why
     assert why in world.agent.why_not_stop()
     await world.order("Down")
     await world.released()
-    assert why_not_stop(world.agent.journal.books) == world.agent.why_not_stop() == ""
+    assert why_not_stop(world.agent.journal.checkpoint) == world.agent.why_not_stop() == ""
 
 
 @in_virtual_time
@@ -151,11 +151,11 @@ async def test_it_may_be_stopped_where_nobody_would_miss_it() -> None:
     assert world.agent
     await world.order(exclusive=False)
     await world.phase_is("Running")
-    assert why_not_stop(world.agent.journal.books) == ""
+    assert why_not_stop(world.agent.journal.checkpoint) == ""
     await world.order(uid="u2", resources=(unit(unit="other.service"),))
     await world.phase_is("Running", "u2")
-    books = world.agent.journal.books
-    assert why_not_stop(books) and not why_not_stop(books.handed_off("firmware")) and not why_not_stop(None)
+    checkpoint = world.agent.journal.checkpoint
+    assert why_not_stop(checkpoint) and not why_not_stop(checkpoint.handed_off("firmware")) and not why_not_stop(None)
 
 
 def test_the_scripts_of_a_package_are_told_by_an_exit_code(
@@ -174,6 +174,10 @@ def test_the_scripts_of_a_package_are_told_by_an_exit_code(
     (boot,) = {json.loads(text[0].splitlines()[0])["bootID"]}
     monkeypatch.setattr(main, "boot_id", lambda: boot)
     assert main._may_stop(tmp_path / "run", tmp_path / "lib") == 1
+    # Where the agent itself keeps it, not where most do.
+    monkeypatch.setattr("backstay_api.process.logs.set_up", lambda **_: None)
+    given = write_config(tmp_path / "agent.json", run_dir=str(tmp_path / "run"))
+    assert main.main(["--config", str(given), "--may-stop"]) == 1
     monkeypatch.undo()
     assert "this host holds shop/web-u1" in capsys.readouterr().out
     (tmp_path / "run" / "journal").write_text("scribble")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from backstay_agent.core.books import Books, Record
+from backstay_agent.core.checkpoint import Checkpoint, Record
 from backstay_agent.core.orders import read_orders
 from backstay_agent.core.patience import due_at_s, may_restart, try_again
 from backstay_agent.drivers.base import Seen, State
@@ -78,11 +78,11 @@ def test_a_record_remembers_its_policy_and_all_restarts_that_count() -> None:
     for at_s in (0.0, 50.0, 60.0, 70.0, 120.0):
         record = record.restarted(at_s)
     assert record.restarted_at_s == (50.0, 60.0, 70.0, 120.0) and record.restarts == 5
-    books = Books(boot_id="b", nonce="n", records={"u": record})
-    assert Books.from_wire(books.to_wire()) == books
-    old = books.to_wire()
+    checkpoint = Checkpoint(boot_id="b", nonce="n", records={"u": record})
+    assert Checkpoint.from_wire(checkpoint.to_wire()) == checkpoint
+    old = checkpoint.to_wire()
     del old["records"][0]["recovery"]
-    assert Books.from_wire(old).records["u"].policy == Policy(), "as an agent wrote it that knew of none"
+    assert Checkpoint.from_wire(old).records["u"].policy == Policy(), "as an agent wrote it that knew of none"
 
 
 def test_what_a_later_release_adds_to_recovery_is_left_aside() -> None:

@@ -9,12 +9,20 @@ from itertools import pairwise
 import pytest
 
 from backstay_agent.cluster.link import ASSIGNMENTS
+from backstay_agent.drivers.base import Observed
 from backstay_api.client.errors import ApiError, OutcomeUnknown, TooManyRequests
 from backstay_api.memory.server import Change, Fate, Request
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import LEASES
-from backstay_api.objects.plain import HostAssignment, Meta
-from backstay_dev.simulator.virtualtime import in_virtual_time
+from backstay_api.objects.plain import (
+    ExpectedCopy,
+    HostAssignment,
+    Meta,
+    PrerequisiteOrder,
+    RenderedPrerequisite,
+    VerifiedFile,
+)
+from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
 
 
@@ -72,6 +80,38 @@ async def test_a_service_is_restarted_in_place_while_the_api_is_away_even_by_ano
     world.machine.kill(UNIT)
     world.start_agent()
     await world.until(lambda: world.runs(UNIT))
+
+
+@pytest.mark.parametrize(
+    ("found", "phase", "log"),
+    [
+        pytest.param(Observed("", {}), "Running", [f"start {UNIT}", f"start {ADDRESS}"], id="it is as it was"),
+        pytest.param(Observed("/etc/one does not exist"), "Failed", [], id="it is gone"),
+    ],
+)
+def test_what_another_agent_was_ordered_by_what_was_found_here_waits_for_that_to_be_looked_at_again(
+    found: Observed, phase: str, log: list[str]
+) -> None:
+    async def story() -> None:
+        weather = Weather()
+        world = await enrolled(faults=weather)
+        file = RenderedPrerequisite(name="one", file=VerifiedFile(path="/etc/one"))
+        looks = PrerequisiteOrder(namespace="shop", name="web-u1", resources=(file,))
+        await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"prerequisites": {"u1": looks.to_wire()}}})
+        world.system.why_nothing_exclusive = "it may fall asleep"
+        await world.order(expects=[ExpectedCopy(name="one").to_wire()])
+        await world.until(lambda: world.agent and world.agent.journal.checkpoint.records)
+        weather.away = "connection refused"
+        await world.kill_agent()
+        world.machine.looks["one"] = found
+        world.start_agent()
+        await asyncio.sleep(30)
+        assert world.machine.log == [], "it is not known what is to be looked at"
+        weather.away = ""
+        await world.phase_is(phase)
+        assert [line for line in world.machine.log if line.startswith("start")] == log
+
+    run(story())
 
 
 @in_virtual_time

@@ -95,6 +95,28 @@ def test_what_is_not_understood_of_a_resource_is_said(resource: Any, sentence: s
 
 
 @pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        pytest.param({"role": "Observer"}, "does not know `role: Observer`", id="a role of a later release"),
+        pytest.param({"state": "Paused"}, "does not know `state: Paused`", id="a state"),
+        pytest.param(
+            {"recovery": {"restarts": "many"}}, "restarts is 'many', not a whole number", id="a number in words"
+        ),
+    ],
+)
+def test_a_word_of_a_later_release_beside_the_frame_is_answered_and_a_stop_is_obeyed(more: Raw, why: str) -> None:
+    assert why in answer_to(an_entry(SERVER, **more))
+    assert not read_orders({"instances": {"u1": an_entry(SERVER, **more)}}).not_understood["u1"].order.hands_off
+    down = read_orders({"instances": {"u1": an_entry(want="Down", **more)}})
+    assert down.spec.instances["u1"].want == "Down" and not down.trouble
+
+
+def test_a_reason_for_hands_off_that_cannot_be_read_keeps_hands_off_what_goes_on() -> None:
+    answer = read_orders({"instances": {"u1": an_entry(SERVER, handsOff=["new disks"])}}).not_understood["u1"]
+    assert answer.order.hands_off == "for a reason that cannot be read"
+
+
+@pytest.mark.parametrize(
     "entry",
     [
         pytest.param(None, id="nothing"),
@@ -363,3 +385,16 @@ async def test_a_renewal_that_is_refused_is_told_in_the_hosts_report_until_one_i
         return not (await world.assignment()).status.renewal_refused
 
     await world.until(is_over)
+
+
+@in_virtual_time
+async def test_of_an_order_that_the_policy_refuses_it_is_taken_whose_hands_are_on_it() -> None:
+    world = await running()
+    world.machine.broken_policy = "policy.toml cannot be read"
+    await world.order(handsOff="new disks", revision=2, resources=(unit(unit="other.service"),))
+    assert world.agent is not None
+    records = world.agent.journal
+    await world.until(lambda: records.checkpoint.records["u1"].hands_off == "new disks")
+    assert records.checkpoint.records["u1"].revision == 1 and world.runs(UNIT), "and of its edit nothing"
+    await world.order(revision=2)
+    await world.until(lambda: records.checkpoint.records["u1"].hands_off == "")

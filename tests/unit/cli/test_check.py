@@ -75,7 +75,8 @@ def test_what_is_missing_is_told(broken: dict[str, object], what: str, said: str
 def test_all_is_there() -> None:
     code, found = looked_at(installed())
     assert code == WELL, found
-    assert [told.partition(":")[0] for told in found.values()] == ["OK"] * 6
+    assert [told.partition(":")[0] for told in found.values()] == ["OK"] * 7
+    assert found["service classes"] == "OK: none, so services may bring whatever they like"
     assert found["agents"] == "OK: none that has reported: n1, n2, n3"
 
 

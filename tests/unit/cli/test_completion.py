@@ -45,4 +45,4 @@ def test_kubectl_asks_the_program_that_it_calls(tmp_path: Path) -> None:
     done = subprocess.run([asks, "und"], env=env, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["undrain", ":4"]
     done = subprocess.run([asks, "host", ""], env=env, capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.split() == ["add", "join-token", "list", "revoke", "remove", ":4"]
+    assert done.stdout.split() == ["add", "join-token", "list", "rotate", "revoke", "remove", ":4"]

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from backstay_api.objects.models import HAService, HostAssignment
+from backstay_cli.diff import edits_of_a_copy
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, WELL
-from backstay_testing.builders import a_service
+from backstay_testing.builders import a_service, promotable, unit
 from backstay_testing.cli_scene import Cluster, a_cluster, kind_of
 
 Raw = dict[str, Any]
@@ -162,3 +163,16 @@ def test_what_an_agent_can_reload_is_what_the_host_says_that_runs_it(
     code, (one,) = told(cluster, tmp_path, wanted)
     ((resource, found, sentence),) = (edit.values() for edit in one["resources"])
     assert (code, resource, found) == (WELL, "db", effect) and why in sentence
+
+
+def test_a_copy_that_becomes_promotable_is_restarted() -> None:
+    """An agent starts otherwise where it is told of roles."""
+    writer = unit("writer", role="Promoted")
+    known, edited = (
+        a_service("web", {"name": "db", "ocf": {**promotable()["ocf"], "promotable": said}}, writer, mode="Promotable")
+        for said in (False, True)
+    )
+    assert [(one.resource, one.effect) for one in edits_of_a_copy(known, edited, {})] == [
+        ("db", "Restart"),
+        ("writer", "Restart"),
+    ]

@@ -35,8 +35,8 @@ def test_for_programs_all_needs_are_listed(tmp_path: Path) -> None:
     answer = Cluster().run("discover", "--from", a_file(tmp_path), "-o", "json")
     said = json.loads(answer.stdout)
     assert [(one["kind"], one["confidence"], one["mark"]) for one in said["needs"]] == [
-        ("file", "Sure", "later"),
-        ("setting", "Sure", "later"),
+        ("file", "Sure", ""),
+        ("setting", "Sure", ""),
         ("systemd", "Sure", ""),
     ]
 
@@ -75,7 +75,7 @@ def test_what_a_manifest_lacks_is_told_with_the_line_to_write(tmp_path: Path) ->
     assert answer.exit_code == NOT_WELL
     assert "undeclared: file {path: /etc/default/shop}: environment file of process shop" in answer.stdout
     assert (
-        "# later: {name: default-shop, file: {path: /etc/default/shop}" in answer.stdout
+        "# as a resource: {name: default-shop, file: {path: /etc/default/shop}" in answer.stdout
         and "not in use: systemd old.service" in answer.stdout
     )
 
@@ -99,3 +99,29 @@ def test_the_data_files_can_be_read_and_name_each_program_once() -> None:
     names = [one.name for one in recipes()]
     assert len(set(names)) == len(names) >= 10 and all(one.executables for one in recipes())
     assert "/etc/hosts" in shipped_baseline().paths
+
+
+def test_what_a_manifest_lacks_is_written_into_it_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    before = "kind: HAService\nspec:\n  resources:\n    - {name: server, systemd: {unit: shop.service}}  # ours\n"
+    file.write_text(before)
+    file.chmod(0o640)
+    survey = a_file(tmp_path)
+    answer = Cluster().run("discover", "--from", survey, "--write", str(file))
+    text = file.read_text()
+    assert "added: file {path: /etc/default/shop}" in answer.stdout
+    assert "    - name: default-shop\n      file: {path: /etc/default/shop}\n" in text
+    assert [line for line in text.splitlines() if line in before.splitlines()] == before.splitlines()
+    assert (
+        file.stat().st_mode & 0o777 == 0o640 and [one.name for one in tmp_path.iterdir()].count(".shop.yaml.new") == 0
+    )
+    again = Cluster().run("discover", "--from", survey, "--write", str(file))
+    assert "added" not in again.stdout and file.read_text() == text
+
+
+def test_a_manifest_that_cannot_be_written_is_left_as_it_is(tmp_path: Path) -> None:
+    file, survey = tmp_path / "shop.yaml", a_file(tmp_path)
+    file.write_text("kind: HAService\nspec: {resources: [{name: server, systemd: {unit: shop.service}}]}\n")
+    answer = Cluster().run("discover", "--from", survey, "--write", str(file))
+    assert answer.exit_code == FAILED and "is left as it is" in answer.stderr
+    assert file.read_text().startswith("kind: HAService\nspec: {resources: [")

@@ -28,12 +28,19 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
             "resourceNames": ["n1"],
             "verbs": ["update"],
         },
+        {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]},
     ]
     assert rbac.agent_in_hosts("n1") == [
         {
             "apiGroups": [""],
             "resources": ["secrets"],
             "resourceNames": ["backstay-join-n1"],
+            "verbs": ["get", "patch", "delete"],
+        },
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["backstay-next-n1"],
             "verbs": ["get", "patch", "delete"],
         },
         {

@@ -107,3 +107,35 @@ def test_a_service_of_every_host_that_selects_none_has_nothing_to_explain() -> N
     cluster.put(a_service(name="each", mode="EveryHost", placement=selects_none))
     answer = cluster.run("explain", "each")
     assert answer.exit_code == NO_SUCH_THING and "shop/each has no instance" in answer.stderr
+
+
+def against(cluster: Cluster, host: str) -> tuple[str, list[tuple[str, str]]]:
+    told = json.loads(cluster.run("explain", "web", "--host", host, "-o", "json").stdout)["instances"]["web-0"]
+    return told["summary"], [(one["rule"], one["why"]) for one in told["against"]]
+
+
+STAYS = "it stays on n1 while it runs well, unless placement.failback or `backstay move` says otherwise"
+
+
+def test_of_one_host_every_rule_is_told_that_is_against_it_and_who_comes_before_it() -> None:
+    cluster = a_cluster(placement={"prefer": [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 5}]})
+    cluster.store.patch(kind_of(Host), ("", "n2"), {"metadata": {"labels": {"rack": "a"}}})
+    summary, rules = against(cluster, "n3")
+    assert rules == [
+        ("Maintenance", "is cordoned (new disks)"),
+        ("Ready", "has not said yet whether it is ready"),
+    ]
+    assert summary == (
+        "for n3 all of this would have to be otherwise; n2 comes before it, by Preference, n2 preferred by +5; " + STAYS
+    )
+    assert "Maintenance   n3 is cordoned (new disks)" in cluster.run("explain", "web", "--host", "n3").stdout
+
+
+def test_of_the_host_that_would_be_chosen_nothing_is_against_it() -> None:
+    assert against(a_cluster(), "n2") == (f"nothing is against n2; n2 would be chosen; {STAYS}", [])
+    assert against(a_cluster(), "n1") == ("n1 holds it", [])
+
+
+def test_of_a_host_that_is_not_there_nothing_can_be_said() -> None:
+    answer = a_cluster().run("explain", "web", "--host", "n9")
+    assert answer.exit_code == NO_SUCH_THING and "there is no host n9" in answer.stderr

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.models import HAService
+from backstay_api.objects.models import HAInstance, HAService
 from backstay_cli.failovers import time_of
 from backstay_cli.session import NO_SUCH_THING
 from backstay_testing.cli_scene import NOW, Cluster, a_cluster, kind_of
@@ -93,6 +94,51 @@ def test_a_service_that_never_moved_has_no_last_failover() -> None:
     answer = a_cluster().run("explain", "web", "--last")
     assert answer.exit_code == NO_SUCH_THING
     assert "nothing is recorded of a failover of shop/web" in answer.stderr
+
+
+def granted(hour: int, epoch: int, host: str) -> dict[str, Any]:
+    verdicts = [
+        {"hosts": [host], "verdict": "Chosen", "why": "the best"},
+        {"hosts": ["n2", "n3"], "more": 4, "verdict": "No", "rule": "Capacity", "why": "has 0 cpu"},
+    ]
+    return {"epoch": epoch, "host": host, "at": f"2026-03-01T{hour:02}:10:03Z", "why": "the best", "verdicts": verdicts}
+
+
+def keep(cluster: Cluster, *grants: dict[str, Any]) -> Cluster:
+    cluster.store.patch(kind_of(HAInstance), ("shop", "web-0"), {"spec": {"grants": list(grants)}})
+    return cluster
+
+
+def test_a_first_start_is_explained_afterwards_as_well() -> None:
+    cluster = keep(a_cluster(), granted(2, 1, "n1"))
+    lines = [" ".join(line.split()) for line in cluster.run("explain", "web", "--last").stdout.splitlines()]
+    assert lines == [
+        "shop/web (web-0): granted to n1 at 2026-03-01T02:10:03Z, epoch 1: the best",
+        "",
+        "HOST VERDICT RULE WHY",
+        "n1 Chosen - the best",
+        "n2, n3, 4 more No Capacity has 0 cpu",
+    ]
+    told = json.loads(cluster.run("explain", "web", "--at", "03:00", "-o", "json").stdout)
+    assert (told["slot"], told["grant"]["epoch"]) == ("web-0", 1)
+    early = cluster.run("explain", "web", "--at", "02:00")
+    assert early.exit_code == NO_SUCH_THING and "the oldest record begins at 2026-03-01T02:10:03Z" in early.stderr
+
+
+def test_what_came_last_is_told_a_grant_or_a_failover(cluster: Cluster) -> None:
+    keep(cluster, granted(11, 11, "n3"), granted(9, 10, "n2"), granted(2, 1, "n1"))
+    by: dict[str, Any] = {
+        at: json.loads(cluster.run("explain", "web", "--at", at, "-o", "json").stdout)
+        for at in ("2026-03-01T02:30:00Z", "2026-03-01T04:00:00Z", "2026-03-01T10:00:00Z", "2026-03-01T11:30:00Z")
+    }
+    assert [(one.get("to"), one.get("grant", {}).get("epoch")) for one in by.values()] == [
+        (None, 1),
+        ("n3", None),
+        ("n2", 10),
+        (None, 11),
+    ]
+    lines = [" ".join(line.split()) for line in cluster.run("explain", "web", "--at", "10:00").stdout.splitlines()]
+    assert lines[-1] == "n2, n3, 4 more No Capacity has 0 cpu", "what the grant keeps is more than eight hosts"
 
 
 def test_status_of_one_service_lists_its_failovers_and_no_host(cluster: Cluster) -> None:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from backstay_api.objects.join_tokens import CLAIMED_BY, read_line
-from backstay_api.objects.kinds import SECRETS
+from backstay_api.objects.join_tokens import CLAIMED_BY, ENDS, read_line
+from backstay_api.objects.kinds import NAMESPACES, SECRETS
 from backstay_api.objects.lease import NAMESPACE
 from backstay_cli.session import NOT_NOW, WELL
 from backstay_testing.cli_scene import Cluster, a_cluster
@@ -24,6 +24,7 @@ def test_a_line_names_the_host_and_where_its_servers_are() -> None:
     assert len(answer.stdout.splitlines()) == 1, "a pipe gets nothing else"
     token = read_line(answer.stdout)
     assert (token.host, token.servers, token.ca) == ("n1", ("https://api.example:6443",), "")
+    assert token.cluster == cluster.store.get(NAMESPACES, "", "kube-system")["metadata"]["uid"] != ""
     asked = json.loads(token.token)
     assert asked == {
         "account": "backstay-host-n1",
@@ -43,6 +44,21 @@ def test_a_second_line_ends_the_first() -> None:
         cluster.run("host", "join-token", "n1")
         uids.append(cluster.store.get(SECRETS, NAMESPACE, "backstay-join-n1")["metadata"]["uid"])
     assert uids[0] != uids[1]
+
+
+def test_the_next_line_takes_away_what_join_tokens_have_left_that_nobody_used() -> None:
+    cluster = a_cluster()
+    made = {"backstay-join-n7": "2026-03-01T11:59:59Z", "backstay-join-n8": "2026-03-01T12:00:01Z"}
+    for name, ends in {**made, "backstay-host-n7": "2026-01-01T00:00:00Z"}.items():
+        kind = "backstay.dev/host-join" if "join" in name else "backstay.dev/host-identity"
+        cluster.create(SECRETS, {"metadata": {"name": name, "annotations": {ENDS: ends}}, "type": kind}, NAMESPACE)
+    answer = cluster.run("host", "join-token", "n1")
+    left = ["backstay-host-n1", "backstay-host-n7", "backstay-join-n1", "backstay-join-n8"]
+    assert sorted(secrets(cluster)) == left, "n8's may still be used"
+    assert "backstay-join-n7: its join token has ended unused; deleted" in answer.stderr
+    assert len(answer.stdout.splitlines()) == 1
+    ours = cluster.store.get(SECRETS, NAMESPACE, "backstay-join-n1")["metadata"]["annotations"]
+    assert ours[ENDS] == "2026-03-01T12:15:00Z", "quarter of an hour"
 
 
 @pytest.mark.parametrize(

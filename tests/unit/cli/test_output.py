@@ -10,9 +10,11 @@ from backstay_api.client.api import Call
 from backstay_api.client.http import _request
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.models import Host
+from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import HOSTS
 from backstay_cli.jsonpath import rendered
 from backstay_cli.session import WELL
+from backstay_testing.builders import a_service, promotable
 from backstay_testing.cli_scene import a_cluster
 
 DATA = {
@@ -55,6 +57,19 @@ def test_status_takes_every_format() -> None:
     wide = [" ".join(line.split()) for line in cluster.run("status", "-o", "wide").stdout.splitlines()]
     assert "SERVICE READY COPIES HOST STATE SINCE STANDBYS EPOCH LAST FAILOVER REASON" in wide
     assert any(line.startswith("shop/web True 1/1 n1 Running 0s 1/2 ready 1 - Runs on n1") for line in wide)
+
+
+@pytest.mark.parametrize(("promoted", "shown"), [("n2", "n2"), ("", "-")])
+def test_status_says_who_is_promoted_where_somebody_should_be(promoted: str, shown: str) -> None:
+    cluster = a_cluster()
+    assert "PROMOTED" not in cluster.run("status").stdout
+    wanted = a_service("db", promotable(), mode="Promotable")
+    status = HAServiceStatus(host="n1", promoted=promoted, state="Running")
+    cluster.put(wanted.model_copy(update={"status": status}))
+    lines = [line.split() for line in cluster.run("status").stdout.splitlines()]
+    assert lines[0] == ["SERVICE", "READY", "COPIES", "HOST", "PROMOTED", "STATE", "SINCE", "STANDBYS"]
+    rows = {line[0]: line[4] for line in lines[1:] if line and line[0].startswith("shop/")}
+    assert rows == {"shop/db": shown, "shop/web": "-"}
 
 
 @pytest.mark.parametrize("output", ["yml", "name", "wide"])

@@ -99,6 +99,7 @@ def test_everything_else_is_in_it(cluster: Cluster, tmp_path: Path) -> None:
         *(f"objects/{kind}.yaml" for kind in ("fencerequests", "hainstances", "haservices", "hostassignments")),
         "objects/hosts.yaml",
         "objects/resourceclaims.yaml",
+        "objects/serviceclasses.yaml",
     ]
     assert found["metrics/backstay-operator-1.txt"] == "backstay_leader 1.0\n"
     assert "name: web" in found["objects/haservices.yaml"] and "/usr/bin/web" in found["objects/haservices.yaml"]

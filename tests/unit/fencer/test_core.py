@@ -81,6 +81,7 @@ def test_a_device_that_names_no_or_another_machine_proves_nothing_and_is_not_swi
 ) -> None:
     facts = replace(FACTS, identity={BMC: identity}, reads={BMC: (read("Off", 80), read("Off", 90))})
     assert word in str(proof(facts))
+    assert power(facts) == "Unknown", "a host that is only late would be sealed for it"
     assert Step(BMC, "off") not in next_steps(replace(facts, reads={})).steps
 
 

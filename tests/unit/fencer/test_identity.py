@@ -100,6 +100,10 @@ def test_no_argument_of_ipmitool_shows_the_password() -> None:
     secret = {"username": "admin", "password": "geheim"}
     assert asyncio.run(ask_ipmi({"ip": "192.0.2.1", **secret}, run, "/proc/1/fd/3"))
     assert asyncio.run(ask_ipmi({"ipaddr": "192.0.2.1", **secret}, run, "/proc/1/fd/3")), "its older name"
+    assert asyncio.run(ask_ipmi({"ip": "192.0.2.1", **secret, "target": "0x82"}, run, "/proc/1/fd/3"))
+    assert " ".join(seen[2]).endswith("-t 0x82 mc guid") and "-t" not in seen[0], (
+        "the BMC behind it is switched, and asked"
+    )
     assert seen[0] == seen[1] and "geheim" not in " ".join(seen[0]) and "/proc/1/fd/3" in seen[0]
 
 

@@ -36,7 +36,7 @@ needs_agents = pytest.mark.skipif(not Path("/usr/sbin/fence_redfish").exists(), 
             "cacert",
             "secret_key",
         ),
-        *("missing_as_off", "verbose", "verbose_level", "port_as_ip"),
+        *("missing_as_off", "network-fencing", "network_fencing", "verbose", "verbose_level", "port_as_ip"),
     ],
 )
 def test_what_runs_reads_writes_shows_or_lies_is_refused_by_the_schema_however_it_is_spelt(key: str) -> None:

@@ -4,6 +4,10 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
+from backstay_api.objects.models.host import FenceDevice
+from backstay_fencer.agents import REFUSED, RealAgents
 from backstay_fencer.processes import AgentRun, Waiting, finish, run_process
 
 
@@ -53,3 +57,13 @@ def test_a_program_that_never_ends_is_killed_with_its_children(tmp_path: Path) -
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+def test_an_agent_that_cannot_be_started_is_told_as_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would end the fencer, and with it every other host's request."""
+    monkeypatch.setattr("backstay_fencer.agents.DIRECTORIES", (tmp_path,))
+    (tmp_path / "fence_pve").write_text("#!/opt/nowhere/python\n")
+    (tmp_path / "fence_pve").chmod(0o755)
+    run = asyncio.run(RealAgents().run(FenceDevice(name="bmc", agent="fence_pve"), "status", {}))
+    assert run.exit_code == REFUSED
+    assert run.output.startswith("fence_pve could not be started where the fencer runs: ")

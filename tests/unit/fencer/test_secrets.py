@@ -12,6 +12,8 @@ from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer import parameters, secrets
+from backstay_fencer.agents import RealAgents
+from backstay_fencer.counters import Counters
 from backstay_fencer.devices import Devices
 from backstay_fencer.processes import run_process
 from backstay_testing.debians_agents import power_agents
@@ -124,7 +126,7 @@ def test_neither_the_agent_nor_the_question_who_it_is_reaches_a_server_that_only
 
     async def ask() -> FakeAgents:
         agents = FakeAgents({"203.0.113.9": theirs, "192.0.2.1": theirs})
-        devices = Devices(await a_server(secret), agents)
+        devices = Devices(await a_server(secret), agents, Counters())
         run, _ = await devices.run(a_device(ip="203.0.113.9"), "status")
         assert run.exit_code == 125
         await devices.ask_identity(a_device(ip="203.0.113.9"))
@@ -142,3 +144,21 @@ def test_of_every_agent_of_debian_it_is_known_which_parameter_is_its_address() -
         assert isinstance(metadata, parameters.Metadata)
         demanded = {key for key in WAYS if NO_ADDRESS.format(key) in refusal(a_device(name), {"password": "p"})}
         assert demanded == WAYS & metadata.parameters.keys(), name
+
+
+TALKATIVE = """#!/bin/sh
+options=$(cat)
+case $options in *action=metadata*) exec echo '<resource-agent><parameters/></resource-agent>';; esac
+echo "Failed: cannot log in with $options" >&2
+exit 1
+"""
+
+
+def test_what_an_agent_prints_shows_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes into the status of Host and FenceRequest, and into the log."""
+    agent = tmp_path / "fence_redfish"
+    agent.write_text(TALKATIVE)
+    agent.chmod(0o755)
+    monkeypatch.setattr("backstay_fencer.agents.DIRECTORIES", (tmp_path,))
+    run = asyncio.run(RealAgents().run(a_device(), "status", {**SECRET, "password": "s3cret-of-the-bmc"}))
+    assert run.exit_code == 1 and "password=***" in run.output and "s3cret" not in run.output

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from backstay_api.objects.kinds import Kind
+from backstay_api.objects.models import Host
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.fencer_scene import Scene
+from backstay_testing.fake_bmc import FakeBmc
+from backstay_testing.fencer_scene import UUID, Scene
 
 # --- boards that share one UUID --------------------------------------------------------------------------------------
 
@@ -51,6 +53,45 @@ async def test_a_uuid_that_a_whole_series_of_boards_has_names_no_machine() -> No
         await asyncio.sleep(5)
         told = await scene.fencing()
     assert not told.ready and told.devices[0].uuid == "Unverified"
+
+
+@in_virtual_time
+async def test_two_boards_with_one_uuid_name_no_machine_whatever_their_agents_say() -> None:
+    """Somebody has given one of the agents another UUID. Who has mixed up the addresses would have the neighbour's power cut, and believed."""
+    other = "5f0c1e5e-2222-4c4c-8d8d-000000000002"
+    scene = Scene()
+    neighbour = FakeBmc(lambda: True, scene.switch, uuid=UUID)
+    scene.agents.bmcs = {**scene.agents.bmcs, "192.0.2.102": neighbour}
+    device = {"name": "bmc", "agent": "fence_redfish", "parameters": {"ip": "192.0.2.102"}}
+    spec = {"fencing": {"levels": [{"name": "bmc", "devices": [device]}]}}
+    await scene.prepare()
+    await scene.agent_says("n1")
+    await scene.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n2"}, "spec": spec}))
+    await scene.agent_says("n2", uuid=other)
+    async with scene.fencer():
+        await asyncio.sleep(400)
+        told = await scene.fencing()
+        assert not told.ready and told.devices[0].uuid == "Unverified"
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(60)
+        assert scene.sent("off") == 0 and not await scene.proven()
+        neighbour.uuid = other
+        await scene.until(scene.proven)
+
+
+@in_virtual_time
+async def test_a_neighbours_device_that_leads_to_this_board_takes_nothing_from_its_own_host() -> None:
+    scene = Scene()
+    device = {"name": "b", "agent": "fence_redfish", "parameters": {"ip": "192.0.2.101"}}
+    spec = {"fencing": {"levels": [{"name": "bmc", "devices": [device]}]}}
+    await scene.prepare(secret=False)
+    await scene.agent_says("n1")
+    await scene.api.create(HOSTS, Host.from_wire({"metadata": {"name": "n2"}, "spec": spec}))
+    await scene.agent_says("n2", uuid="5f0c1e5e-2222-4c4c-8d8d-000000000002")
+    async with scene.fencer():
+        await asyncio.sleep(400)
+        assert (await scene.fencing()).devices[0].uuid == "Match"
 
 
 # --- a fencer that has just started ----------------------------------------------------------------------------------

@@ -352,7 +352,7 @@ async def test_the_fencer_says_what_it_watches_and_tests() -> None:
         told = json.loads(body)
         assert (code, told["fenceRequests"], told["hosts"]) == (200, 1, 1)
         assert told["lastFenceTestAgeSeconds"] is not None
-        assert (await health.answer("GET", "/metrics"))[0] == 404
+        assert (await health.answer("GET", "/else"))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -367,5 +367,27 @@ async def test_the_fencer_says_what_it_watches_and_tests() -> None:
     ],
 )
 def test_when_the_fencer_is_ill(watches: dict[str, float | None], trouble: str, is_ill: bool, is_ready: bool) -> None:
-    facts = SelfReport(watches, {"leases": trouble}, requests=0, hosts=1, tested_s=None)
+    facts = SelfReport(watches, {"leases": trouble}, leads=True, requests=0, hosts=1, tested_s=None)
     assert (bool(ill(facts)), not not_ready(facts)) == (is_ill, is_ready)
+
+
+@in_virtual_time
+async def test_a_host_whose_many_devices_all_fail_ends_no_fencer_and_is_told_of() -> None:
+    """Their sentences together are longer than a status may be."""
+    scene, words = Scene(), "it said " + "no " * 200
+
+    async def run(device: FenceDevice, action: Action, secret: Mapping[str, str]) -> AgentRun:
+        return AgentRun(1, f"{device.name}: {words}")
+
+    scene.agents.run = run  # type: ignore[method-assign]
+    devices = [{"name": f"d{n}", "agent": "fence_pve", "drilled": True} for n in range(8)]
+    await scene.prepare()
+    await scene.edit_host({"fencing": {"levels": [{"name": f"l{n}", "devices": devices} for n in range(8)]}})
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(60)
+    told, request = await scene.fencing(), await scene.request()
+    assert told.message.startswith("l0/d0: exit 1: ") and len(told.devices) == 64
+    assert request.status.message.startswith("n1 is not proven off: level l0: d0: says unknown")

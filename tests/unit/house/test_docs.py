@@ -29,7 +29,7 @@ from backstay_testing.documents import DOCUMENTS, ROOT, name_of
 
 MANIFESTS = sorted((ROOT / "examples").glob("*.yaml"))
 KUBECTL = {
-    "apply", "config", "create", "delete", "describe", "explain", "get", "logs", "patch", "port-forward", "rollout", "wait",
+    "apply", "config", "create", "delete", "describe", "explain", "get", "logs", "patch", "port-forward", "rollout", "scale", "wait",
 }  # fmt: skip
 # Typer carries its own copy of click, or not, depending on its version: its errors are found by way of one it exports.
 UsageError = typer.BadParameter.__mro__[1]
@@ -206,7 +206,7 @@ def test_the_profiles_are_those_of_the_promise() -> None:
 def test_every_field_that_is_refused_today_is_told() -> None:
     told = (ROOT / "docs" / "explanation" / "limits.md").read_text()
     names = {to_camel(path.replace("[]", "").split(".")[-1]) for path in _TODAY}
-    assert {name for name in names if f"`{name}`" not in told and f".{name}`" not in told} == {"promoted"}
+    assert {name for name in names if f"`{name}`" not in told and f".{name}`" not in told} == set()
 
 
 def test_the_agents_configuration_is_one_that_it_reads(tmp_path: Path) -> None:
@@ -296,8 +296,18 @@ JUDGES = {
     "is_apart": "what it must be apart from",
     "is_together": "without what it must be together with, unless that",
     "could_be_together": "for who could take over, what is lost with the host",
+    "is_spread": "more copies in one domain than `placement.spread` allows",
+    "evenness": "as few copies too many as may be",
     "is_ready": "; not ready;",
+    "meets_prerequisites": "what it needs missing there, or not as where it runs or ran last",
+    "is_not_older": "as it was before an edit, if nothing has failed",
+    "fewest_unmet": "as little missing of what only warns as may be",
     "need_not_wait": "waited for while it reboots",
+    "keeps_its_copy": "for the promoted role, no copy that stays there",
+    "has_copy_that_works": "or, to be promoted, no copy that works",
+    "has_fresh_data": "has not said how fresh its data is",
+    "is_not_passed_over": "another with fresher data is late with its heartbeat",
+    "freshest": "the copy whose data is the freshest",
     "leaves_room": "leaves room for all that wait",
     "awaited_there": "ran it before a reboot",
     "announced": "where people were told that it goes",

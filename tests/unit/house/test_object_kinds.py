@@ -23,6 +23,7 @@ PACKAGES = ("crds", "operator", "node-agent", "cli", "dev/backstay_dev/simulator
 OTHERS = {
     "crds/backstay_api/objects/plain.py": "generated from the models",
     "node-agent/backstay_agent/cluster/link.py": "the agent knows no models, and this one kind",
+    "node-agent/backstay_agent/policy/main.py": "the same, and it reads a manifest",
     "node-agent/backstay_agent/run/asking/web.py": "a header of HTTP",
 }
 

@@ -143,7 +143,7 @@ def test_a_rule_more_would_be_found() -> None:
     [
         "planner/evidence.py:_guessed",
         "planner/evidences.py:closed",
-        "books.py:proof",
+        "checkpoint.py:proof",
         "identity.py:compare_all",
         "planner/world.py:World.put_nothing",
         "tests/unit/test_planner_evidence.py::test_no_evidence",

@@ -9,13 +9,25 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from backstay_agent.drivers import real_drivers
+from backstay_agent.drivers import real_drivers, real_lookers
 from backstay_api.objects import plain, resource_kinds
+from backstay_api.objects.models import HAService
 from backstay_api.objects.models.base import Model
+from backstay_api.objects.models.prerequisites import RenderedPrerequisite
+from backstay_api.objects.models.probes import Probe
 from backstay_api.objects.models.resources import Bound, RenderedResource, Resource, Timeouts
-from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, ResourceKind, claims_of, identity
+from backstay_api.objects.probe_kinds import PROBE_KINDS, ProbeKind, kind_of
+from backstay_api.objects.resource_kinds import (
+    IMPLEMENTED,
+    PREREQUISITES,
+    RESOURCE_KINDS,
+    STARTED,
+    ResourceKind,
+    claims_of,
+    identity,
+)
 from backstay_operator.planner.judge.acceptance import Accepted, Refused, accept
-from backstay_testing.builders import a_service
+from backstay_testing.builders import a_service, unit
 from backstay_testing.worlds import a_world
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,10 +38,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "virtual_ip": {"address": "192.0.2.10/24"},
     "mount": {"device": "/dev/sdb", "path": "/srv"},
     "file": {"path": "/etc/web.conf"},
+    "certificate": {"path": "/etc/ssl/web.pem"},
+    "endpoint": {"tcp": "db.example.org:5432"},
     "ocf": {"agent": "heartbeat:Dummy"},
+    "setting": {"sysctl": "vm.nr_hugepages"},
     "package": {"name": "nginx"},
     "path": {"path": "/srv/www"},
     "replication": {"command": ["/bin/lag"]},
+}
+_TLS = {"caFile": "/etc/ca.pem", "certFile": "/etc/a.pem", "keyFile": "/etc/a.key"}
+PROBES: dict[str, dict[str, Any]] = {
+    "tcpSocket": {"port": 80, "host": "192.0.2.9"},
+    "httpGet": {"port": 443, "host": "192.0.2.9", "scheme": "HTTPS", "tls": _TLS},
+    "grpc": {"port": 443, "host": "192.0.2.9", "tls": _TLS},
+    "exec": {"command": ["/bin/true", "x"]},
+    "ocf": {"depth": 10},
 }
 # An address is taken away from an interface that nobody names; an OCF agent is called with a whole environment.
 NO_COMMAND_STOPS = ("virtual_ip", "ocf")
@@ -52,6 +75,11 @@ def example(kind: ResourceKind, **more: Any) -> dict[str, Any]:
     return {"name": "one", kind.wire: EXAMPLES[kind.field], **more}
 
 
+def service_of(kind: ResourceKind, **more: Any) -> HAService:
+    """With something to start, where the kind is only looked at."""
+    return a_service("web", example(kind, **more), *([unit()] if kind.is_prerequisite else []))
+
+
 def kinds_in(model: type[Model]) -> dict[str, str | None]:
     """Fields that are a kind of resource, with their names on the wire: parts that may be left out, but for what all kinds share."""
     found = {}
@@ -67,11 +95,18 @@ def test_every_kind_of_the_schema_has_a_row_and_every_row_is_in_the_schema() -> 
 
 
 def test_an_agent_is_told_of_every_implemented_kind_and_has_its_driver() -> None:
-    implemented = {kind.field for kind in IMPLEMENTED}
-    assert kinds_in(RenderedResource).keys() == implemented
+    started = {kind.field for kind in STARTED}
+    assert kinds_in(RenderedResource).keys() == started
     common = {"name", "after", "reloadedAt", "timeouts", "probes", "onFailure"}
-    assert plain.RenderedResource.SHAPE.keys() == {kind.wire for kind in IMPLEMENTED} | common
-    assert real_drivers().keys() == implemented
+    assert plain.RenderedResource.SHAPE.keys() == {kind.wire for kind in STARTED} | common
+    assert real_drivers().keys() == started
+
+
+def test_a_host_is_told_of_every_prerequisite_and_has_who_looks_at_it() -> None:
+    looked_at = {kind.field for kind in PREREQUISITES}
+    assert kinds_in(RenderedPrerequisite).keys() == looked_at
+    assert plain.RenderedPrerequisite.SHAPE.keys() == {kind.wire for kind in PREREQUISITES} | {"name"}
+    assert real_lookers().keys() == looked_at
 
 
 @pytest.mark.parametrize("kind", LATER, ids=by_name)
@@ -84,13 +119,15 @@ def test_a_kind_of_a_later_release_is_refused_by_name(kind: ResourceKind) -> Non
 
 @pytest.mark.parametrize("kind", IMPLEMENTED, ids=by_name)
 def test_only_the_strategy_of_its_row_is_taken(kind: ResourceKind) -> None:
-    for field, others in (("strategy", ("Duplicate", "Share", "Move", "External")), ("consistency", ("Any", "Exact"))):
-        taken = [
-            one
-            for one in others
-            if isinstance(accept(a_world("n1"), a_service("web", example(kind, **{field: one}))), Accepted)
-        ]
-        assert taken == [getattr(kind, field)]
+    """Of what is only looked at a person may also say that hosts are not to be compared, and what a host is that lacks it."""
+    more = {"consistency": {"Any"}, "gate": {"Block", "Warn"}} if kind.is_prerequisite else {}
+    for field, others in (
+        ("strategy", ("Duplicate", "Share", "Move", "External")),
+        ("consistency", ("Any", "Bounded", "Exact")),
+        ("gate", ("Block", "Warn")),
+    ):
+        taken = {one for one in others if isinstance(accept(a_world("n1"), service_of(kind, **{field: one})), Accepted)}
+        assert taken == {getattr(kind, field)} | more.get(field, set())
 
 
 @pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
@@ -98,7 +135,25 @@ def test_every_kind_can_be_shown_and_says_what_it_claims(kind: ResourceKind) -> 
     resource = Resource.model_validate(example(kind))
     assert identity(resource).startswith(f"{kind.noun} ")
     assert all(claim.key and claim.text for claim in claims_of([resource]))
-    assert resource.rendered.name == "one" if kind.is_implemented else True
+    assert resource.rendered.name == "one" if kind in STARTED else True
+    assert resource.as_prerequisite.name == "one" if kind in PREREQUISITES else True
+
+
+@pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
+def test_a_policy_has_a_word_to_say_of_every_kind(kind: ResourceKind) -> None:
+    """Else default deny would be a hole: a resource that asks for nothing is allowed whatever it is."""
+    ((_, spec),) = resource_kinds.kinds_in([Resource.model_validate(example(kind))])
+    assert kind.policy(spec)
+
+
+@pytest.mark.parametrize("kind", PROBE_KINDS, ids=lambda kind: kind.wire)
+def test_a_policy_has_a_word_to_say_of_whatever_a_probe_runs_and_reads(kind: ProbeKind) -> None:
+    """A probe of a kind that is not here yet needs an example."""
+    (_, spec) = kind_of(Probe.model_validate({"name": "alive", kind.wire: PROBES[kind.wire]}))
+    asked = {one.value for one in kind.policy(spec)}
+    files, program = kind.files(spec), kind.program(spec)
+    assert {(file,) for file in files} | ({tuple(program)} if program else set()) <= asked
+    assert (("192.0.2.9",) in asked) is kind.asks_port
 
 
 @pytest.mark.parametrize("kind", RESOURCE_KINDS, ids=by_name)
@@ -127,7 +182,7 @@ def test_the_limits_name_the_kinds_that_are_refused_and_no_others(kind: Resource
     assert (f"`{kind.wire}`" in row) is not kind.is_implemented
 
 
-@pytest.mark.parametrize("kind", [kind for kind in IMPLEMENTED if kind.field not in NO_COMMAND_STOPS], ids=by_name)
+@pytest.mark.parametrize("kind", [kind for kind in STARTED if kind.field not in NO_COMMAND_STOPS], ids=by_name)
 def test_a_person_is_told_the_command_that_stops_it(kind: ResourceKind) -> None:
     """Where something of it runs that we have not started, the status says what to do."""
     ((_, spec),) = resource_kinds.kinds_in([Resource.model_validate(example(kind))])
@@ -135,7 +190,7 @@ def test_a_person_is_told_the_command_that_stops_it(kind: ResourceKind) -> None:
 
 
 # Words for other things too; `ocf` is a question of a probe as well.
-OTHER_WORDS = {"file", "path", "command", "package"}
+OTHER_WORDS = {"file", "path", "command", "package", "certificate", "endpoint"}
 
 
 @pytest.mark.parametrize("room", ["crds", "operator", "node-agent", "cli"])

@@ -7,13 +7,22 @@ from typing import Any, get_args
 import pytest
 
 from backstay_api.objects import lease as leases
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import (
+    FenceRequest,
+    HAInstance,
+    HAService,
+    Host,
+    HostAssignment,
+    ResourceClaim,
+    ServiceClass,
+)
 from backstay_api.objects.models.assignment import HostAssignmentSpec
 from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceClaimSpec
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import HAInstanceSpec, ServiceRef, SessionRef
 from backstay_api.objects.models.service import HAServiceSpec, HAServiceStatus
+from backstay_api.objects.models.service_class import ServiceClassSpec, ServiceClassStatus
 from backstay_operator.planner import actions as act
 from backstay_operator.planner.rows import Rank
 
@@ -39,6 +48,7 @@ def unit(*names: str) -> ResourceClaimSpec:
 service = HAService(metadata=named("web", "shop"), spec=HAServiceSpec.model_validate({"resources": RESOURCES}))
 instance = HAInstance(metadata=named("web-0", "shop"), spec=INSTANCE)
 host = Host(metadata=named("n1"))
+class_ = ServiceClass(metadata=named("shop"), spec=ServiceClassSpec(namespaces=["shop"]))
 lease = leases.new("n1")
 request_spec = FenceRequestSpec(host="n1", session=SESSION, machine_uuid="m", want="Off")
 request = FenceRequest(metadata=named("n1-abc"), spec=request_spec)
@@ -63,6 +73,7 @@ asked: Any = {"v": {"namespace": "shop", "name": "my-db-0", "service": "my-db"}}
 TABLE = [
     (act.CreateInstance("shop", "web-0", INSTANCE, ""), [WEB]),
     (act.WriteInstance(instance, INSTANCE, ""), [WEB]),
+    (act.WriteRequired(instance, (), ""), [WEB]),
     (act.DeleteInstance(instance, ""), [WEB]),
     (act.SetFinalizer(instance, True, ""), [WEB]),
     (act.SetFinalizer(service, True, ""), [WEB]),
@@ -71,6 +82,7 @@ TABLE = [
     (act.RemoveClear(service, ""), [WEB]),
     (act.WriteServiceStatus(service, HAServiceStatus()), [WEB]),
     (act.WriteHostStatus(host, {}), [N1]),
+    (act.WriteClassStatus(class_, ServiceClassStatus()), [("ServiceClass", "shop")]),
     (act.ReportUnreadable("HAService", "shop/web", 1, ()), [WEB]),
     (act.ReportUnreadable("Host", "n1", 1, ()), [N1]),
     (act.CreateLease("n1", ""), [N1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from backstay_api.objects.survey import PathFacts
 from backstay_cli.drafting.needs import Case, Confidence, Need, is_below, label, matches, why_of
@@ -63,14 +63,7 @@ def sealed(case: Case) -> Iterator[Need]:
         if is_below(one.path, ("/etc/credstore.encrypted",)) or any(
             clue.word == "LoadCredentialEncrypted" for clue in one.clues
         ):
-            yield Need(
-                "file",
-                {"path": one.path},
-                _name(one),
-                f"{why_of(one)}; sealed for this host: seal it on each host anew",
-                covers=(one.path,),
-                consistency="Any",
-            )
+            yield _file(one, f"{why_of(one)}; sealed for this host: seal it on each host anew", consistency="Any")
 
 
 def secrets(case: Case) -> Iterator[Need]:
@@ -88,15 +81,8 @@ def secrets(case: Case) -> Iterator[Need]:
             or (one.is_conffile and not one.is_secret)
         )
         if (one.is_secret or is_private) and not one.package and not is_config and not _in_a_folder(case, one):
-            yield Need(
-                "file",
-                {"path": one.path},
-                _name(one),
-                f"{why_of(one)}; secret: nobody but its owner reads it",
-                case.confidence(one),
-                covers=(one.path,),
-                consistency="Exact",
-            )
+            why = f"{why_of(one)}; secret: nobody but its owner reads it"
+            yield _file(one, why, case.confidence(one), consistency="Exact")
 
 
 def _in_a_folder(case: Case, one: PathFacts) -> bool:
@@ -162,16 +148,8 @@ def files(case: Case) -> Iterator[Need]:
         )
         if one.type == "File" and is_config and not _is_baseline(case, one.path) and not one.path.startswith("/usr/"):
             confidence = case.confidence(one)
-            yield Need(
-                "file",
-                {"path": one.path},
-                _name(one),
-                why_of(one) or "by its place",
-                confidence,
-                covers=(one.path,),
-                consistency="Exact",
-                gate="" if confidence is Confidence.SURE else "Warn",
-            )
+            gate: Literal["Warn", ""] = "" if confidence is Confidence.SURE else "Warn"
+            yield _file(one, why_of(one) or "by its place", confidence, consistency="Exact", gate=gate)
 
 
 def names_the_host(case: Case) -> Iterator[Need]:
@@ -193,6 +171,18 @@ def _is_baseline(case: Case, path: str) -> bool:
         any(posixpath.normpath(path) == glob or matches(path, (glob,)) for glob in case.baseline.paths if "*" in glob)
         or path in case.baseline.paths
     )
+
+
+def _file(
+    one: PathFacts,
+    why: str,
+    confidence: Confidence = Confidence.SURE,
+    *,
+    consistency: Literal["Any", "Exact"],
+    gate: Literal["Warn", ""] = "",
+) -> Need:
+    spec, covers = {"path": one.path}, (one.path,)
+    return Need("file", spec, _name(one), why, confidence, consistency=consistency, gate=gate, covers=covers)
 
 
 def _name(one: PathFacts) -> str:

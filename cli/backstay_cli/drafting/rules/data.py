@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from backstay_api.objects.survey import MountFacts, PathFacts
 from backstay_cli.drafting.needs import Case, Confidence, Need, is_below, label, left_out, matches, why_of
-from backstay_cli.drafting.quadrant import amount, is_little, is_rare, technique
+from backstay_cli.drafting.quadrant import amount, is_little, is_rare, limits, technique
 
 _AREAS: Final = (
     "/var/lib",
@@ -26,7 +26,6 @@ _AREAS: Final = (
 )
 _VOLATILE: Final = ("/run", "/var/run", "/tmp", "/var/tmp", "/var/cache", "/var/lock")
 _LOGS: Final = ("/var/log",)
-_NFS: Final = ("nfs", "nfs4")
 
 
 def shared(case: Case) -> Iterator[Need]:
@@ -95,7 +94,7 @@ def _data(case: Case, one: PathFacts, name: str, *, is_state: bool) -> Need:
     bounded = not is_rare(one.tree)
     return Need(
         "path",
-        spec,
+        {**spec, **limits(one.tree)},
         name,
         f"{told}: {way}",
         confidence,

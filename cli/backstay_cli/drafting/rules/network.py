@@ -101,8 +101,8 @@ def baseline(case: Case) -> Iterator[Need]:
     """It is on every host, and only its being different may surprise."""
     if any(not _is_address(one.address) for one in case.survey.endpoints):
         yield Need(
-            "setting",
-            {"file": "/etc/resolv.conf"},
+            "file",
+            {"path": "/etc/resolv.conf"},
             "resolver",
             "names of hosts stand in its configuration",
             Confidence.MAYBE,

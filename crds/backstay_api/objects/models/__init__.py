@@ -10,7 +10,17 @@ from .fencing import FenceRequest
 from .host import Host
 from .instance import HAInstance
 from .service import HAService
+from .service_class import ServiceClass
 
-__all__ = ["ALL_OBJECTS", "FenceRequest", "HAInstance", "HAService", "Host", "HostAssignment", "ResourceClaim"]
+__all__ = [
+    "ALL_OBJECTS",
+    "FenceRequest",
+    "HAInstance",
+    "HAService",
+    "Host",
+    "HostAssignment",
+    "ResourceClaim",
+    "ServiceClass",
+]
 
-ALL_OBJECTS = (HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim)
+ALL_OBJECTS = (HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim, ServiceClass)

@@ -6,13 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.bounds import MOST_INSTANCES
+from backstay_api.objects.bounds import MOST_INSTANCES, MOST_QUESTIONS
 from backstay_api.objects.recovery import ErrorType
 
-from .base import Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
+from .base import Argv, Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
 from .host import Heartbeat, HostChecks
 from .instance import BootID, Nonce, SessionRef
-from .resources import RenderedRecovery, RenderedResource, UnitName
+from .prerequisites import CopyAnswer, CopyQuestion, ExpectedCopy, PrerequisiteOrder, PrerequisiteReport, UnitName
+from .resources import RenderedRecovery, RenderedResource
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -34,10 +35,14 @@ class InstanceOrder(Model):
     """Run it, or stop it verifiably and say so."""
     exclusive: bool
     """Two copies must never run."""
+    role: Literal["Promoted"] | None = None
+    """Promoted: it runs only while a copy of the same service is up on this host, is started after it, and stopped before it."""
     revision: Annotated[int, Field(ge=0)] = 0
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """Started top to bottom, stopped bottom to top."""
+    expects: Annotated[list[ExpectedCopy], Field(max_length=64)] = []
+    """Before its first start in this epoch: prerequisites as they were when the host was chosen. An agent that does not know it starts."""
     recovery: RenderedRecovery | None = None
     """How often it is restarted in place, where the manifest says so. An agent that does not know this field goes by the defaults."""
     state: Literal["Running", "Unmanaged"] | None = None
@@ -70,6 +75,8 @@ class StandbyOrder(Model):
     """Generation of the service that the resources were rendered from."""
     resources: Annotated[list[RenderedResource], Field(max_length=64), ListMap("name")] = []
     """What it would run."""
+    score_command: Argv | None = None
+    """Tells how fresh the data of the host's copy is: of the promoted role alone."""
 
 
 class HostAssignmentSpec(Model):
@@ -83,6 +90,10 @@ class HostAssignmentSpec(Model):
     """By UID of the HAInstance."""
     standbys: Annotated[dict[Uid, StandbyOrder], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance."""
+    prerequisites: Annotated[dict[Uid, PrerequisiteOrder], Field(max_length=MOST_INSTANCES)] = {}
+    """By UID of the HAInstance: what to look at. An agent that does not know this field looks at none of it, and is not chosen for it."""
+    questions: Annotated[list[CopyQuestion], Field(max_length=MOST_QUESTIONS)] = []
+    """Where prerequisites differ from those of another host."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
     hands_off: Text = ""
@@ -198,6 +209,10 @@ class StandbyReport(Model):
     """If some plainly run: since when this agent sees that."""
     unclear: bool = False
     """Nothing is seen to run, but it could not be told: an examination that hangs, a check whose answer means nothing."""
+    score: Annotated[int, Field(ge=-1, lt=10**18)] | None = None
+    """How fresh the data of the copy here is; -1: nobody can say; not set: it has not been asked yet."""
+    score_why: Text = ""
+    """Why nobody can say."""
     revision: Annotated[int, Field(ge=0)] = 0
     """The revision that was examined."""
     why: Text = ""
@@ -217,7 +232,7 @@ class HostProblem(Model):
     """Something that is wrong with the host itself, whatever runs there."""
 
     check: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Z][A-Za-z0-9]*$")]
-    """Which of its checks says so: Disk, Memory, Clock, Network, Names, Reach."""
+    """Which of its checks says so: Disk, Memory, Clock, Network, Names, Reach, Policy."""
     why: Text
     """In a sentence."""
     tolerated: bool = False
@@ -237,6 +252,8 @@ class Facts(Model):
     """Version of the agent."""
     addresses: Annotated[list[Text], Field(max_length=256)] = []
     """Addresses with their prefixes."""
+    policy: Text = ""
+    """What its admin allows services to bring, in a sentence: which files say so, or that there is no policy."""
 
 
 _SEQ = Rule(
@@ -278,6 +295,12 @@ class HostAssignmentStatus(Model):
     """Everything that runs here or did in this session and is still asked about, by UID of the HAInstance."""
     standbys: Annotated[dict[Uid, StandbyReport], Field(max_length=MOST_INSTANCES)] = {}
     """Readiness, by UID of the HAInstance."""
+    prerequisites: Annotated[dict[Uid, PrerequisiteReport], Field(max_length=MOST_INSTANCES)] = {}
+    """What is seen of the services' prerequisites, by UID of the HAInstance. Looked at every 10 s."""
+    exchange_key: Annotated[str, StringConstraints(max_length=64, pattern="^([0-9a-f]{64})?$")] = ""
+    """What the agent makes known of its own key, an X25519 public key, while it looks at prerequisites. Another at each start of the agent."""
+    answers: Annotated[list[CopyAnswer], Field(max_length=MOST_QUESTIONS)] = []
+    """To questions about prerequisites."""
     facts: Facts = Facts()
     """What kind of machine this is."""
     shutting_down: Text = ""

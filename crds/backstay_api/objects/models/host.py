@@ -68,7 +68,7 @@ class SecretRef(Model):
 # root there, to have a password shown or sent elsewhere, or to make an agent say "off" of what it cannot find. Agents take `-` for `_`.
 FORBIDDEN_PARAMETER: Final = (
     "^(action|option|version|help|usage|exec|runonfail|runonwarn|openrc|serviceaccount|missing_as_off"
-    "|port_as_ip|verbose.*"
+    "|network_fencing|port_as_ip|verbose.*"
     "|.*(passw|secret|script|file|cmd|command|options|sudo|debug|kubeconfig|identity|cacert|tlscert|tlskey|program|binary).*"
     "|(.*_)?path)$"
 )

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.names import key_of
+from backstay_api.objects.names import key_of, promoted_name
 
-from .base import Column, Model, Object, Rule, Text
+from .base import Column, Model, Object, Rule, Text, Timestamp
 
 Epoch = Annotated[int, Field(ge=0)]
 BootID = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -61,6 +61,47 @@ class Closed(Model):
     """What proves it. NotExclusive: nothing has to be proven, two copies of this service do no harm."""
     why: Text = ""
     """The proof, in a sentence."""
+
+
+class Required(Model):
+    """One HAInstance that worked when this one was started, of a service that it requires."""
+
+    service: Text
+    """Name of the HAService, in the same namespace."""
+    uid: Text
+    """UID of its HAInstance."""
+    epoch: Epoch
+    """The epoch in which that worked."""
+
+
+class VerdictOnHosts(Model):
+    """What was said alike of some hosts when it was decided where an epoch goes."""
+
+    hosts: Annotated[list[Text], Field(max_length=32)]
+    """Which, the best first; of more than 32 the first."""
+    more: Annotated[int, Field(ge=0)] = 0
+    """How many more."""
+    verdict: Literal["Chosen", "Possible", "No"]
+    """Whether they could have had it."""
+    rule: Text = ""
+    """With No: by which rule, as `backstay explain SERVICE` names it."""
+    why: Text = ""
+    """In a sentence."""
+
+
+class GrantRecord(Model):
+    """One grant, and what was said of each host when it was decided."""
+
+    epoch: Epoch
+    """Which epoch it began."""
+    host: Text
+    """To whom it went."""
+    at: Timestamp
+    """When it was decided, on the operator's clock."""
+    why: Text = ""
+    """Why to that host, and before that how the epoch before had ended."""
+    verdicts: Annotated[list[VerdictOnHosts], Field(max_length=8)] = []
+    """What was said of each host, the best first."""
 
 
 _EPOCH_STEP = Rule(
@@ -151,6 +192,10 @@ class HAInstanceSpec(Model):
     """Who may run it now; none: nobody."""
     closed: Closed | None = None
     """Why the epoch before the grant (or the last one, without a grant) is over."""
+    required: Annotated[list[Required], Field(max_length=256)] | None = None
+    """What it was started with, of the services that it requires (`dependsOn`): tells whether one of them has failed over since."""
+    grants: Annotated[list[GrantRecord], Field(max_length=5)] | None = None
+    """The last five grants, newest first: `backstay explain SERVICE --last` tells them; a promotion waits for the copy of the last host."""
     conditional: Annotated[list[Text], Field(max_length=16)] | None = None
     """Epochs closed only by Lease evidence and not yet proven gone (later)."""
 
@@ -176,6 +221,11 @@ class HAInstance(Object):
     def service_key(self) -> str:
         """`namespace/name` of its HAService."""
         return key_of(self.metadata.namespace, self.spec.service.name)
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether it is the promoted role of its service, which stands on a copy of it."""
+        return self.metadata.name == promoted_name(self.spec.service.name)
 
     @property
     def holder(self) -> str:

@@ -143,12 +143,20 @@ class Toleration(Model):
 
 
 class Spread(Model):
-    """Keep instances apart by a label (later)."""
+    """Keep copies of the service itself apart by a label, as Kubernetes' topologySpreadConstraints."""
 
-    topology_key: Text
-    """The label."""
+    topology_key: LabelKey
+    """The label: a rack, a room, a power feed. Each of its values is a domain, as far as a host has it that the service selects."""
     max_skew: Annotated[int, Field(ge=1, le=100)]
-    """Largest difference between two values of it."""
+    """How many more copies a domain may have than the one that has fewest."""
+    when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] | None = None
+    """DoNotSchedule: a copy starts on no host where there would be more, nor on one without the label. ScheduleAnyway: only where no other
+    host will do. Default: DoNotSchedule."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether it must hold where a copy is started."""
+        return self.when_unsatisfiable != "ScheduleAnyway"
 
 
 class Affinity(Model):
@@ -178,17 +186,31 @@ class Affinity(Model):
 
 
 class Window(Model):
-    """When a service may move back (later)."""
+    """When a service may move back."""
 
     schedule: Text
-    """Cron expression."""
+    """When it opens, as a cron expression of five fields: `0 2 * * sun`."""
+    time_zone: Text | None = None
+    """Of the schedule: `Europe/Berlin`. Default: UTC."""
     duration: Duration
-    """How long the window stays open."""
+    """How long the window stays open, up to 168h. A move that has begun is finished."""
+
+    @property
+    def zone(self) -> str:
+        """The time zone by its name."""
+        return self.time_zone or "UTC"
 
 
 class Placement(Model):
     """Where the service may run, and where it would rather."""
 
+    rules = (
+        Rule(
+            "(has(self.failback) && self.failback == 'Window') == has(self.window)",
+            "failback: Window and window go together: one says that it moves back in a window, the other when that is",
+            lambda p: (p.failback == "Window") == (p.window is not None),
+        ),
+    )
     hosts: HostSelector | None = None
     """Hosts that may run it. Default: all."""
     prefer: Annotated[list[Preference], Field(max_length=16)] | None = None
@@ -196,7 +218,7 @@ class Placement(Model):
     tolerations: Annotated[list[Toleration], Field(max_length=16)] | None = None
     """Taints of hosts that it does not mind."""
     spread: Annotated[list[Spread], Field(max_length=8)] | None = None
-    """Keep instances apart (later)."""
+    """Keep copies of it apart by a label. What runs stays, whatever it says."""
     together: Annotated[list[Affinity], Field(max_length=16)] | None = None
     """Services to be with."""
     apart: Annotated[list[Affinity], Field(max_length=16)] | None = None
@@ -204,10 +226,11 @@ class Placement(Model):
     capacity: Amounts | None = None
     """What it needs of the host's capacity, by name: cpu, memory, licences. A host that says nothing of a name has none of it."""
     stickiness: Annotated[int, Field(ge=0, le=100000)] = 100
-    """How much better another host must be before a running service moves there (only with `failback: Always`)."""
+    """How much better another host must be before a running service moves there (with `failback: Always` or `Window`)."""
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = None
-    """Who goes first where several wait for a host: the higher, then the first by name. Default: 0."""
+    """Who goes first where several wait for a host: the higher, then the first by name; and for whom what has a lower one is stopped, where
+    not all has room. Default: 0."""
     failback: Literal["Never", "Always", "Window"] = "Never"
-    """Whether a service moves back to a better host that has returned. `Window` comes later."""
+    """Whether a service moves back to a better host that has returned: never, as soon as that is ready, or then in the next `window`."""
     window: Window | None = None
-    """For `failback: Window` (later)."""
+    """For `failback: Window`: when it may move back."""

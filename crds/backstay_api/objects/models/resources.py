@@ -7,32 +7,31 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from backstay_api.objects.resource_kinds import IMPLEMENTED, RESOURCE_KINDS, is_bind, is_network
+from backstay_api.objects.devices import is_network
+from backstay_api.objects.mounts import is_bind
+from backstay_api.objects.resource_kinds import PREREQUISITES, RESOURCE_KINDS, STARTED
 from backstay_api.objects.unit_settings import SETTINGS, VARIABLE
 
 from .address import VirtualIP
-from .base import Argv, Duration, Label, ListMap, Model, Rule, Text, exactly_one_of
-from .probes import AbsolutePath, Probe
+from .base import Argv, Duration, Label, ListMap, Model, Rule, exactly_one_of
+from .ocf import EnvironmentValue, Ocf, PromotableOcf
+from .prerequisites import (
+    STEP,
+    Certificate,
+    Endpoint,
+    File,
+    HostSetting,
+    Package,
+    PlainPath,
+    RenderedPrerequisite,
+    Tree,
+    UnitName,
+    VerifiedFile,
+)
+from .probes import Probe
 
-UnitName = Annotated[
-    str,
-    # No dash in front: what begins with one looks like an option. Of the last two it is said why none may be named (`unit_settings.py`).
-    StringConstraints(
-        max_length=255,
-        pattern=r"^[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\.(service|socket|target|timer|path|mount|automount|slice)$",
-    ),
-]
-
-
-# What a program's environment can carry; a tab or a line break within is data.
-EnvironmentValue = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Override = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9:%-]+$")]
 _SETTINGS: Final = f"^({'|'.join(sorted(SETTINGS))})$"
-
-
-# One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
-_STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
-PlainPath = Annotated[str, StringConstraints(max_length=1024, pattern=rf"^(/{_STEP})+$")]
 
 
 class Systemd(Model):
@@ -70,7 +69,7 @@ _ABSOLUTE = Rule(
 
 
 # What systemd would read otherwise, once it reads the unit's file again: it takes a line that ends in `\` on, and quotes apart.
-UnitPath = Annotated[str, StringConstraints(max_length=1024, pattern="^(/" + _STEP.replace("[^", r"[^\\\"'") + ")+$")]
+UnitPath = Annotated[str, StringConstraints(max_length=1024, pattern="^(/" + STEP.replace("[^", r"[^\\\"'") + ")+$")]
 # No colon, slash or space: `/etc/passwd` has none of them, and no option of any program begins so. `%` and `;` are nobody's.
 Account = Annotated[
     str, StringConstraints(max_length=64, pattern=r"^([A-Za-z_][A-Za-z0-9_.@-]{0,62}\$?|0|[1-9][0-9]{0,9})$")
@@ -125,28 +124,13 @@ class Command(Model):
     IOWeight and TasksMax reaches what runs; any other edit restarts it."""
 
 
-# Without a dot no name leads out of the folder of agents.
-_OCF_NAME: Final = r"^(ocf:)?[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$"
-
-
-class Ocf(Model):
-    """An OCF resource agent that is installed on the host, used as it is."""
-
-    agent: Annotated[str, StringConstraints(min_length=3, max_length=128, pattern=_OCF_NAME)]
-    """Provider and type: `heartbeat:Filesystem`. `ocf:heartbeat:Filesystem` means the same."""
-    parameters: Annotated[dict[str, EnvironmentValue], Field(max_length=64)] | None = None
-    """Parameters as in the agent's metadata. No place for passwords: who can log in to the host can read them."""
-    instance: Annotated[str, StringConstraints(max_length=63, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*$")] | None = None
-    """What the agent is told that this resource is called (OCF_RESOURCE_INSTANCE). Default: made of agent and parameters."""
-
-
 DeviceName = Annotated[
     str,
     StringConstraints(
         max_length=1024,
-        pattern=rf"^((/{_STEP})+"
+        pattern=rf"^((/{STEP})+"
         r"|(UUID|LABEL|PARTUUID|PARTLABEL)=[^/\x00-\x1f\x7f]{1,128}"
-        rf"|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/{_STEP})+)"
+        rf"|([A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9a-fA-F:.]+\]):(/|(/{STEP})+)"
         r"|[A-Za-z0-9][A-Za-z0-9+_.-]*/[A-Za-z0-9+_][A-Za-z0-9+_.-]*)$",
     ),
 ]
@@ -172,51 +156,6 @@ class Mount(Model):
     and what asks for more than this one mount are refused."""
     on_busy: Literal["Wait", "Terminate"] = "Wait"
     """What a stop does when processes still use it after half of its time: name them, or also send them SIGTERM."""
-
-
-class KeyRef(Model):
-    """One key of a ConfigMap or Secret beside the service."""
-
-    name: Text
-    """Name of the object."""
-    key: Text
-    """The key in it."""
-
-
-class Validate(Model):
-    """A check of a file before it is put in place."""
-
-    command: Argv
-    """Exit 0: good."""
-
-
-class File(Model):
-    """A file that must be on every candidate. Later."""
-
-    path: AbsolutePath
-    """Where it goes."""
-    config_map_key_ref: KeyRef | None = None
-    """Its content, from a ConfigMap."""
-    secret_key_ref: KeyRef | None = None
-    """Its content, from a Secret."""
-    validate_: Annotated[Validate | None, Field(alias="validate")] = None
-    """Checks the new content before it is used."""
-
-
-class Package(Model):
-    """A package that must be installed. Later."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    """Name of the package."""
-    version: Annotated[str, StringConstraints(min_length=1, max_length=128)] | None = None
-    """Wanted version; by default only sameness is asked."""
-
-
-class Tree(Model):
-    """A directory tree that must be the same on every candidate. Later."""
-
-    path: AbsolutePath
-    """Root of the tree."""
 
 
 class Replication(Model):
@@ -322,11 +261,20 @@ _OWN_PROBES = Rule(
 )
 
 
+_PROMOTABLE: Final = Rule(
+    "!has(self.ocf) || !has(self.ocf.promotable) || !self.ocf.promotable"
+    " || (has(self.ocf.instance) && (!has(self.role) || self.role == 'Any'))",
+    "ocf.promotable goes with ocf.instance, by which the copy and its promotion are one thing whatever the parameters, and without role:"
+    " Promoted, for each copy has it",
+    lambda r: not r.is_promotable or (r.ocf.instance is not None and r.role in (None, "Any")),
+)
+
+
 class RenderedResource(Model):
     """One thing a service needs, as an agent is told to carry it out. Exactly one kind; the rest is the same for all kinds."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        exactly_one_of(**{kind.field: kind.wire for kind in IMPLEMENTED}),
+        exactly_one_of(**{kind.field: kind.wire for kind in STARTED}),
         _OWN_PROBES,
         _RELOADS,
     )
@@ -363,28 +311,69 @@ class Resource(RenderedResource):
         exactly_one_of(**{kind.field: kind.wire for kind in RESOURCE_KINDS}),
         _OWN_PROBES,
         _RELOADS,
-        *(_PARAMETERS, _VARIABLES, _BOUND_FOLDER, _NETWORK, _OVERRIDES),
+        *(_PARAMETERS, _VARIABLES, _BOUND_FOLDER, _NETWORK, _OVERRIDES, _PROMOTABLE),
     )
+    ocf: PromotableOcf | None = None  # type: ignore[assignment]
+    """An OCF resource agent."""
     file: File | None = None
-    """A file (later)."""
+    """A file that is looked at, and not brought there."""
     package: Package | None = None
-    """An installed package (later)."""
+    """An installed package, which is looked at."""
+    certificate: Certificate | None = None
+    """A certificate, which is looked at."""
+    endpoint: Endpoint | None = None
+    """Something elsewhere that must answer."""
+    setting: HostSetting | None = None
+    """How a host is set up: an account, a setting of the kernel, a module, unit files. It is looked at."""
     path: Tree | None = None
-    """A tree that must be the same (later)."""
+    """A folder with all that is in it, which is looked at."""
     replication: Replication | None = None
     """A lag that must stay bounded (later)."""
     strategy: Literal["Duplicate", "Share", "Move", "External"] | None = None
     """How it comes to be on more than one host (later)."""
     consistency: Literal["Any", "Bounded", "Exact"] | None = None
-    """How different copies may be (later)."""
+    """Of what is only looked at: whether hosts are compared. Exact: they must have it alike (the default but of endpoints). Any: each
+    must have it. For the other kinds later, and so is Bounded."""
     bound: Bound | None = None
     """The bound for `Bounded` (later)."""
-    gate: Literal["Block", "Warn"] | None = None
-    """What a host that misses it is (later)."""
+    gate: Literal["Block", "Strict", "Warn"] | None = None
+    """Of what is only looked at: a host that lacks it, or has another, is never chosen (Block, the default but of endpoints), or is
+    chosen last (Warn). Strict: nor is one that has it as it was before an edit where the service runs, which with Block may still take over.
+    For the other kinds it is always Block."""
     role: Literal["Any", "Promoted"] | None = None
-    """For Promotable (later)."""
+    """In mode Promotable. Any (default): each copy has it. Promoted: it runs only on the host of the promoted copy, above that copy."""
 
     @property
     def rendered(self) -> RenderedResource:
         """What an agent is told: nothing that it need not know."""
-        return RenderedResource(**{field: getattr(self, field) for field in RenderedResource.model_fields})
+        told = {field: getattr(self, field) for field in RenderedResource.model_fields}
+        return RenderedResource(**told | {"ocf": self.ocf and Ocf(**dict(self.ocf))})
+
+    @property
+    def is_promotable(self) -> bool:
+        """Whether each copy has it, and the promoted one has it promoted."""
+        # What was made of an order has what an agent is told of it, and is a part already.
+        return isinstance(self.ocf, PromotableOcf) and bool(self.ocf.promotable)
+
+    def as_copy(self, copies: int) -> Resource:
+        """What each of so many copies has of what is promotable. Never written anywhere."""
+        return self._as_part(copies, None)
+
+    def as_promotion(self, copies: int) -> Resource:
+        """What the promoted role has of it: neither probes nor what is done about failures, for the copy has them."""
+        return self._as_part(copies, "Promoted").model_copy(update={"probes": [], "on_failure": None})
+
+    def _as_part(self, copies: int, role: Literal["Promoted"] | None) -> Resource:
+        told = Ocf(**dict(self.ocf) | {"copies": copies, "role": role}) if self.ocf else None
+        return self.model_copy(update={"ocf": told})
+
+    @property
+    def as_prerequisite(self) -> RenderedPrerequisite:
+        """What a host is told that only looks at it."""
+        kinds = {kind.field: getattr(self, kind.field) for kind in PREREQUISITES}
+        file = (
+            VerifiedFile(**{name: getattr(self.file, name) for name in VerifiedFile.model_fields})
+            if self.file
+            else None
+        )
+        return RenderedPrerequisite(name=self.name, **{**kinds, "file": file})

@@ -6,22 +6,45 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from backstay_api.objects.names import instance_name
+from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.recovery import ErrorType
 
-from .base import Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
+from .base import Argv, Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
 from .failovers import FailoverRecord
 from .placement import Placement
+from .prerequisites import LastRanWith
 from .resources import RenderedRecovery, Resource
 
 
 class Dependency(Model):
-    """A service that must run first (later)."""
+    """A service that comes first, on whatever hosts both run."""
 
+    rules = (
+        Rule(
+            "!self.service.contains('/')",
+            "service is the name of an HAService of the same namespace, without a namespace",
+            lambda s: "/" not in s.service,
+        ),
+        Rule(
+            "!has(self.onChange) || !has(self.type) || self.type == 'Requires'",
+            "onChange belongs to type Requires: for After nothing is ever stopped",
+            lambda s: s.on_change is None or s.type in (None, "Requires"),
+        ),
+    )
     service: Text
     """Its name, in the same namespace."""
     type: Literal["Requires", "After"] | None = None
-    """Default: Requires."""
+    """Requires (default): started only when the other is Ready (of several copies: one works), and stopped before the other stops.
+    After: order only. Where both start it starts after the other, where both are stopped or deleted it stops first."""
+    on_change: Literal["Restart", "None"] | None = None
+    """For Requires, when the other fails over or moves. Restart (default): stopped, and started when the other is Ready. None: it runs on."""
+    role: Literal["Any", "Promoted"] | None = None
+    """Which copy of the other counts. Default: Any. Promoted comes later."""
+
+    @property
+    def name(self) -> str:
+        """As entries of lists are named in sentences."""
+        return self.service
 
 
 class MoveBudget(Model):
@@ -52,6 +75,15 @@ class Recovery(RenderedRecovery):
         return rendered if rendered != RenderedRecovery() else None
 
 
+class Promotion(Model):
+    """Which of the copies is promoted: that with the freshest data, then the one that placement prefers."""
+
+    score_command: Argv
+    """Prints a whole number, the last thing it says: how fresh the data of the copy beside it is, as a position in a log. It is run every
+    second on hosts whose copy could be promoted, and must answer where nothing is promoted. The highest is promoted; a copy for which
+    it fails, or prints no number, never is."""
+
+
 class HAServiceSpec(Model):
     """An ordered list of resources that live and move together, and the policy for them. Written by people."""
 
@@ -62,37 +94,77 @@ class HAServiceSpec(Model):
             lambda s: s.replicas is None or s.replicas == 1 or s.mode in ("Replicated", "Promotable"),
         ),
         Rule(
-            "(has(self.exclusive) ? self.exclusive : !(self.mode in ['Replicated', 'EveryHost'])) || !has(self.recovery)"
+            "!has(self.maxPerHost) || self.maxPerHost == 1",
+            "maxPerHost can only be 1: two copies of one service on one host would be one unit there; say two services with a unit each",
+            lambda s: s.max_per_host in (None, 1),
+        ),
+        Rule(
+            "!has(self.promoted) || self.mode == 'Promotable'",
+            "promoted belongs to mode Promotable",
+            lambda s: s.promoted is None or s.mode == "Promotable",
+        ),
+        Rule(
+            "!has(self.promotion) || self.mode == 'Promotable'",
+            "promotion belongs to mode Promotable",
+            lambda s: s.promotion is None or s.mode == "Promotable",
+        ),
+        Rule(
+            "self.mode == 'Promotable' || self.resources.all(r, !has(r.role) || r.role == 'Any')",
+            "role: Promoted goes with mode Promotable: of any other mode nothing is promoted",
+            lambda s: s.mode == "Promotable" or all(r.role in (None, "Any") for r in s.resources),
+        ),
+        Rule(
+            "self.mode == 'Promotable' || self.resources.all(r, !has(r.ocf) || !has(r.ocf.promotable) || !r.ocf.promotable)",
+            "ocf.promotable goes with mode Promotable: of any other mode nothing is promoted",
+            lambda s: s.mode == "Promotable" or not any(r.is_promotable for r in s.resources),
+        ),
+        Rule(
+            "self.mode != 'EveryHost' || !has(self.placement) || !has(self.placement.spread) || size(self.placement.spread) == 0",
+            "placement.spread has nothing to spread in mode EveryHost, where each selected host has a copy: leave it out",
+            lambda s: s.mode != "EveryHost" or not s.placement.spread,
+        ),
+        Rule(
+            "self.mode == 'Promotable' || (has(self.exclusive) ? self.exclusive : self.mode == 'Single') || !has(self.recovery)"
             " || !has(self.recovery.onStopFailure) || self.recovery.onStopFailure == 'Block'",
             "recovery.onStopFailure: Fence goes with what is exclusive: of what may run twice another copy needs no proof",
-            lambda s: s.is_exclusive or s.recovery is None or s.recovery.on_stop_failure in (None, "Block"),
+            lambda s: (
+                s.mode == "Promotable"
+                or s.is_exclusive
+                or s.recovery is None
+                or s.recovery.on_stop_failure in (None, "Block")
+            ),
         ),
     )
     state: Literal["Running", "Stopped", "Unmanaged"] = "Running"
     """Running, Stopped, or Unmanaged: watched where it runs, and neither started, restarted, stopped nor moved."""
     mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
     """Single: one copy. Replicated: `replicas` of them, at most one a host. EveryHost: one on each selected host, which comes and goes with
-    hosts and their labels. Promotable comes later."""
+    hosts and their labels. Promotable: `replicas` copies, one of which is promoted, and has the resources with `role: Promoted` as well."""
     replicas: Annotated[int, Field(ge=1, le=100)] | None = None
-    """For Replicated: how many copies. Default: 1."""
+    """For Replicated and Promotable: how many copies. Default: 1."""
+    max_per_host: Annotated[int, Field(ge=1, le=100)] | None = None
+    """How many copies one host may have. Default: 1, and any other number is refused: two would be one unit there."""
     promoted: Annotated[int, Field(ge=1, le=1)] | None = None
-    """For Promotable (later)."""
+    """For Promotable: how many of the copies are promoted. Default: 1, and there is no other number yet."""
+    promotion: Promotion | None = None
+    """For Promotable: which copy is promoted. Default: the one that placement prefers."""
     exclusive: bool | None = None
     """Two copies (of what more than one runs of: two of one HAInstance) must never run: a lost host is fenced before the service starts
-    elsewhere. Default: true for Single, false for Replicated and EveryHost, of which several run at once anyway."""
+    elsewhere. Default: true for Single, false for all other modes, of which several run at once anyway. The promoted role of Promotable is
+    always exclusive: there this is about the copies."""
     resources: Annotated[list[Resource], ListMap("name"), Field(min_length=1, max_length=64)]
     """Started top to bottom, stopped bottom to top."""
     placement: Placement = Placement()
     """Where it may run."""
-    depends_on: Annotated[list[Dependency], Field(max_length=16)] | None = None
-    """Services that must run first (later)."""
+    depends_on: Annotated[list[Dependency], ListMap("service"), Field(max_length=16)] | None = None
+    """Services that come first, wherever they run. A cycle is refused in every service of it."""
     recovery: Recovery | None = None
     """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
 
     @property
     def is_exclusive(self) -> bool:
         """Whether two copies of one HAInstance must never run."""
-        return self.exclusive if self.exclusive is not None else self.mode not in ("Replicated", "EveryHost")
+        return self.exclusive if self.exclusive is not None else self.mode == "Single"
 
 
 class FailoverSummary(Model):
@@ -118,7 +190,7 @@ class InstanceSummary(Model):
     host: Text = ""
     """The holder; empty if none."""
     role: Text = ""
-    """Started, or empty."""
+    """Started; Promoted, of the promoted role; or empty."""
     state: Text = ""
     """Running, Starting, Stopping, Recovering, Waiting, Stopped, Failed: for people, never an input."""
     epoch: Annotated[int, Field(ge=0)] = 0
@@ -144,6 +216,8 @@ class StandbySummary(Model):
     """Which."""
     ready: bool
     """Whether it could now."""
+    reason: Text = ""
+    """If not, by which rule, in a word for programs: Session, NotReady, ConfigDrift, …"""
     why: Text = ""
     """If not, why not."""
 
@@ -199,8 +273,9 @@ class HAServiceStatus(Model):
     observed_generation: Annotated[int, Field(ge=0)] | None = None
     """The generation that all of this is about."""
     conditions: Conditions = []
-    """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss; UnitsHeld, where a host that may not run it any more
-    still keeps a unit of it from starting by itself."""
+    """Accepted, Ready, Progressing, Degraded, StandbyReady, SurvivesHostLoss; SurvivesDomainLoss, where a rack or the like is asked
+    about; UnitsHeld, where a host that may not run it any more still keeps a unit of it from starting by itself. Reasons why StandbyReady
+    is False: ConfigDrift, PackageDrift, SettingDrift, Missing, NotVerified (of prerequisites), NotReady, NoOtherHost."""
     host: Text = ""
     """Where it runs, for `kubectl get`; of several copies the first hosts."""
     state: Text = ""
@@ -211,12 +286,16 @@ class HAServiceStatus(Model):
     """How many of them run and work."""
     copies: Text = ""
     """Both, for `kubectl get`: `2/3`."""
+    promoted: Text = ""
+    """The host whose copy is promoted; empty: none is, or its mode is another."""
     since: Timestamp | None = None
     """Since when it is in this state."""
     instances: Annotated[list[InstanceSummary], Field(max_length=128), ListMap("name")] = []
     """All instances; of more than 128 those that are least well."""
     standbys: Annotated[list[StandbySummary], Field(max_length=32), ListMap("host")] = []
     """Hosts that could take over."""
+    last_ran_with: Annotated[list[LastRanWith], Field(max_length=64), ListMap("name")] = []
+    """Its prerequisites, as they were where it ran well last."""
     start_failures: Annotated[list[StartFailure], Field(max_length=256)] = []
     """Recent failed starts, up to 16 of each instance."""
     moves: Annotated[list[MoveSummary], Field(max_length=1000)] = []
@@ -243,12 +322,14 @@ class HAService(Object):
 
     plural: ClassVar[str] = "haservices"
     namespaced: ClassVar[bool] = True
+    scales: ClassVar[bool] = True
     short_names: ClassVar[tuple[str, ...]] = ("hasvc",)
     categories: ClassVar[tuple[str, ...]] = ("all", "backstay")
     columns: ClassVar[tuple[Column, ...]] = (
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
         Column("Copies", ".status.copies"),
         Column("Host", ".status.host"),
+        Column("Promoted", ".status.promoted", wide=True),
         Column("State", ".status.state"),
         Column("Since", ".status.since", "date"),
         Column("Reason", '.status.conditions[?(@.type=="Ready")].message', wide=True),
@@ -267,14 +348,16 @@ class HAService(Object):
     @property
     def has_many(self) -> bool:
         """Whether more than one copy of it may be there at once."""
-        return self.spec.mode == "EveryHost" or (self.spec.replicas or 1) > 1
+        return self.spec.mode in ("EveryHost", "Promotable") or (self.spec.replicas or 1) > 1
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """Names of its HAInstances as they are at first, one for each copy that shall run. For EveryHost the hosts say them.
+        """Names of its HAInstances as they are at first, one for each copy that shall run, and the promoted role. For EveryHost the
+        hosts say them.
 
         Which there are now, the planner says (`do/slots.py`): scaling down removes the least wanted, whatever its name.
         """
         if self.spec.mode == "EveryHost":
             return ()
-        return tuple(instance_name(self.metadata.name, slot) for slot in range(self.spec.replicas or 1))
+        copies = tuple(instance_name(self.metadata.name, slot) for slot in range(self.spec.replicas or 1))
+        return (*copies, promoted_name(self.metadata.name)) if self.spec.mode == "Promotable" else copies

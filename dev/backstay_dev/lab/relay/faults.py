@@ -1,4 +1,4 @@
-"""The relay's book of faults: which stand, whom they meet, how often they have, and when they are over."""
+"""The relay's faults: which stand, whom they meet, how often they have, and when they are over."""
 
 import asyncio
 import random

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFailed
+from backstay_api.objects.addresses import unusable_address
 from backstay_api.objects.plain import RenderedResource, VirtualIP
-from backstay_api.objects.resource_kinds import unusable_address
 from backstay_api.process.waiting import clock_s
 
 from .announcer import Announcer

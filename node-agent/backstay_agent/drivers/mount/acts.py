@@ -14,8 +14,9 @@ from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import PATH
 from backstay_agent.drivers.tools.transient import Ended, Setting, run_once
 from backstay_agent.drivers.tools.verified_stop import bring_down
+from backstay_api.objects.devices import is_network
+from backstay_api.objects.mounts import is_bind
 from backstay_api.objects.plain import Mount
-from backstay_api.objects.resource_kinds import is_bind, is_network
 
 from .notes import digest
 from .sources import Source, is_ext, other_user

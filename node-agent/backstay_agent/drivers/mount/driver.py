@@ -20,8 +20,8 @@ from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFai
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.wakeups import looked_at
+from backstay_api.objects.devices import is_network
 from backstay_api.objects.plain import Mount, RenderedResource
-from backstay_api.objects.resource_kinds import is_network
 
 from .acts import Programs, check_and_mount, lacks, needed
 from .acts import found as installed

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from backstay_agent.drivers.tools.file_system_looks import look
+from backstay_api.objects.devices import is_network
+from backstay_api.objects.mounts import is_bind
 from backstay_api.objects.plain import Mount
-from backstay_api.objects.resource_kinds import is_bind, is_network
 
 from .acts import found
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from backstay_agent.drivers.tools.file_system_looks import look
 from backstay_agent.drivers.tools.programs import may_come
+from backstay_api.objects.devices import canonical_device, is_network
+from backstay_api.objects.mounts import is_bind
 from backstay_api.objects.plain import Mount
-from backstay_api.objects.resource_kinds import canonical_device, is_bind, is_network
 
 from .table import Mounted, Table, over
 

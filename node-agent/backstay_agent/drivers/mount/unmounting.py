@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from backstay_agent.drivers.base import StopFailed
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
+from backstay_api.objects.devices import is_network
 from backstay_api.objects.plain import Mount
-from backstay_api.objects.resource_kinds import is_network
 from backstay_api.process.waiting import clock_s
 
 from .acts import Programs, found

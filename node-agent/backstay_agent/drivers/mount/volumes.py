@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backstay_api.objects.resource_kinds import logical_volume
+from backstay_api.objects.devices import logical_volume
 
 BLOCK: Final = Path("/sys/block")
 TAG: Final = "backstay="

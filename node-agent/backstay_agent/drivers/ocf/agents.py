@@ -26,6 +26,7 @@ from backstay_api.process.waiting import clock_s
 from . import helpers, metadata
 from .environment import SCRATCH, environment, name_of, program
 from .metadata import Metadata, Unreadable
+from .roles import clone_metas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +129,8 @@ def told_to(ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0
     helpers.install()
     Path(SCRATCH).mkdir(mode=0o755, exist_ok=True)
     host = os.uname().nodename
-    return environment(ocf, operation, host=host, timeout_s=limit_s, interval_s=interval_s, depth=depth)
+    roles = clone_metas(copies=ocf.copies) if ocf.copies else None
+    return environment(ocf, operation, host=host, timeout_s=limit_s, interval_s=interval_s, depth=depth, roles=roles)
 
 
 def _ended(path: str, answer: Answer, limit_s: float) -> Ended:

@@ -2,6 +2,9 @@
 
 What its start leaves running lives in a unit of its own, which outlives us. Stopped is what its own monitor calls cleanly down (7) once
 that unit, and whatever has left it, is gone.
+
+A promotion is started and stopped as any resource, by other words: `promote` runs in a unit of its own too, which remembers that we have
+promoted it here; up is what the monitor calls promoted (8, 191), and stopped what it calls anything else that is known.
 """
 
 from __future__ import annotations
@@ -11,26 +14,26 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from backstay_agent.drivers.base import ReloadFailed, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import NoScore, ReloadFailed, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.journal_tail import last_words, with_last_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.programs import may_come
-from backstay_agent.drivers.tools.sentences import may_still_run, not_told, why_down
+from backstay_agent.drivers.tools.sentences import late, may_still_run, not_told, why_down
 from backstay_agent.drivers.tools.start_unit_driver import StartUnitDriver
 from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting, environment_list, lasting
 from backstay_agent.drivers.tools.verified_stop import DOWN, bring_down, state_words
 from backstay_agent.drivers.tools.watch import Watch
-from backstay_api.objects.resource_kinds import ocf_agent
+from backstay_api.objects.ocf_names import ocf_agent
 from backstay_api.process.waiting import clock_s
 
-from . import metadata, outcomes
+from . import helpers, metadata, outcomes
 from .agents import AS_IT_IS, Agents, installed, missing, told_to
-from .environment import name_of, program
+from .environment import instance, name_of, program
 from .metadata import Metadata, Unreadable
-from .outcomes import Meaning, meaning
+from .outcomes import NOT_PROMOTED, Meaning, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +53,13 @@ _NOTHING: Final = (BusError, OSError, NoAnswer)
 
 
 def unit_name(ocf: Ocf) -> str:
-    """Unit of the start. What is one thing on the host has one."""
-    return f"{PREFIX}{name_of(ocf)}.service"
+    """Unit of the start. What is one thing on the host has one; its promotion has another."""
+    return f"{PREFIX}{name_of(ocf)}{'-promoted' if ocf.role else ''}.service"
+
+
+def verbs(ocf: Ocf) -> tuple[str, str]:
+    """What brings it up, and what brings it down."""
+    return ("promote", "demote") if ocf.role else ("start", "stop")
 
 
 class OcfDriver(StartUnitDriver):
@@ -82,7 +90,7 @@ class OcfDriver(StartUnitDriver):
         known = await self._agents.read(ocf)
         if isinstance(known, Unreadable):
             return f"the metadata of {ocf_agent(ocf.agent)} cannot be used: {known.why}"
-        whys = [*metadata.faults(ocf.parameters or {}, known), *_depths(resource, known)]
+        whys = [*metadata.faults(ocf.parameters or {}, known), *_depths(resource, known), *_roles(ocf, known)]
         return f"{ocf_agent(ocf.agent)}: {'; '.join(whys)}" if whys else None
 
     async def _invalid(self, ocf: Ocf) -> str | None:
@@ -108,7 +116,7 @@ class OcfDriver(StartUnitDriver):
         return f"the monitor of {ocf_agent(_ocf(resource).agent)} has not ended yet" if is_asked else ""
 
     async def start_limit_s(self, resource: RenderedResource) -> float | None:
-        return (await self._agents.known(_ocf(resource))).limit_s("start")
+        return (await self._agents.known(_ocf(resource))).limit_s(verbs(_ocf(resource))[0])
 
     async def start(self, resource: RenderedResource, *, timeout_s: float) -> None:
         # Its turn first: what was seen of it before a long wait may be true no more.
@@ -120,14 +128,16 @@ class OcfDriver(StartUnitDriver):
         ocf = _ocf(resource)
         if (why := await self._unfit(resource) or await self._same_unique(ocf)) is not None:
             raise StartFailed(why)
-        limit_s = (await self._agents.known(ocf)).limit_s("start", resource.timeouts.start)
+        up, _ = verbs(ocf)
+        limit_s = (await self._agents.known(ocf)).limit_s(up, resource.timeouts.start)
         async with self._manager.watch(unit := unit_name(ocf)) as watch:
             try:
                 async with asyncio.timeout(limit_s):
                     await self._up(resource, watch, limit_s)
             except TimeoutError as error:
-                why = f"{ocf_agent(ocf.agent)} start did not bring it up within {limit_s:g} s: its unit is {state_words(watch)}"
+                why = f"{late(f'{ocf_agent(ocf.agent)} {up}', limit_s)}: its unit is {state_words(watch)}"
                 why = await with_last_words(why, watch.properties)
+                self._came_up |= {unit} if ocf.role else set()  # it may have been promoted all the same
                 await bring_down(self._manager, unit, 0)
                 raise StartFailed(why) from error
 
@@ -136,7 +146,7 @@ class OcfDriver(StartUnitDriver):
         known = await self._agents.known(ocf)
         for unit, other in (await start_units.remembered(self._manager, PREFIX)).items():
             theirs = other.ocf
-            if theirs is None or unit == unit_name(ocf) or ocf_agent(theirs.agent) != ocf_agent(ocf.agent):
+            if theirs is None or name_of(theirs) == name_of(ocf) or ocf_agent(theirs.agent) != ocf_agent(ocf.agent):
                 continue
             if name := metadata.same_unique(ocf.parameters or {}, theirs.parameters or {}, known):
                 return f"{name} must be another for each resource of {ocf_agent(ocf.agent)}: {unit} has the same here"
@@ -175,10 +185,11 @@ class OcfDriver(StartUnitDriver):
 
     async def _start_settings(self, resource: RenderedResource, limit_s: float) -> list[Setting]:
         ocf = _ocf(resource)
-        told = [*environment_list(told_to(ocf, "start", limit_s)), *start_units.memory(resource, unit_name(ocf))]
+        up, _ = verbs(ocf)
+        told = [*environment_list(told_to(ocf, up, limit_s)), *start_units.memory(resource, unit_name(ocf))]
         return [
             # Longer than we wait ourselves: what systemd has to kill leaves its unit failed.
-            *lasting((program(ocf), "start"), f"Backstay: {resource.name}", told, 2 * LEFT_S),
+            *lasting((program(ocf), up), f"Backstay: {resource.name}", told, 2 * LEFT_S),
             *AS_IT_IS,
             # Also if we die: an adopted start ends one day.
             ("TimeoutStartUSec", ("t", round((limit_s + LEFT_S) * _MICRO))),
@@ -204,7 +215,7 @@ class OcfDriver(StartUnitDriver):
         unit = unit_name(ocf)
         try:
             if (why := await missing(ocf)) is not None:
-                if start_units.is_gone(unit, await self._manager.properties(unit)):
+                if unit not in self._came_up and start_units.is_gone(unit, await self._manager.properties(unit)):
                     return None  # what is not installed was not started
                 # Its unit stays: by it the next try knows as well that there is something to stop.
                 why = f"{why}; put that back, or stop it by hand, then: systemctl stop {unit}"
@@ -216,17 +227,21 @@ class OcfDriver(StartUnitDriver):
     async def _down(self, resource: RenderedResource) -> str:
         """Its own stop, then the end of all that its start has left, then its monitor."""
         ocf = _ocf(resource)
-        known, unit = await self._agents.known(ocf), unit_name(ocf)
+        known, unit, (_, down) = await self._agents.known(ocf), unit_name(ocf), verbs(ocf)
+        is_down, words = (
+            (NOT_PROMOTED, "0, 190 and 7 mean not promoted") if ocf.role else ({CLEANLY_DOWN}, "7 means cleanly down")
+        )
         if (await self._manager.properties(unit))["ActiveState"] == "active":
             self._came_up.add(unit)
         notes: list[str] = []
         for is_last in (False, True):
-            ended = await self._agents.operate(ocf, "stop", known.limit_s("stop", resource.timeouts.stop))
-            notes += [_sentence(ocf, "stop", ended)] if ended.exit_code != 0 else []
-            notes += filter(None, [await bring_down(self._manager, unit, LEFT_S)])
-            await start_units.end_escaped(self._manager, unit, LEFT_S)
+            ended = await self._agents.operate(ocf, down, known.limit_s(down, resource.timeouts.stop))
+            notes += [_sentence(ocf, down, ended)] if ended.exit_code != 0 else []
+            # By the unit of a promotion the next try, and the next agent, know that there is something to demote: it ends last.
+            notes += [] if ocf.role else await self._ended(unit)
             asked = await self._agents.operate(ocf, "monitor", known.limit_s("monitor", resource.timeouts.check))
-            if asked.exit_code == CLEANLY_DOWN:
+            if asked.exit_code in is_down:
+                notes += await self._ended(unit) if ocf.role else []
                 break
             # Of what has never come up an agent may have nothing to say but that it cannot be configured so.
             if unit not in self._came_up and (
@@ -235,10 +250,23 @@ class OcfDriver(StartUnitDriver):
                 break
             # What has just been killed may have left files, which a second stop tidies away.
             if is_last:
-                found = f"{_sentence(ocf, 'stop', ended)}; then {_sentence(ocf, 'monitor', asked)}"
-                raise StopFailed(may_still_run(resource.name, f"{found}, where 7 means cleanly down"))
+                found = f"{_sentence(ocf, down, ended)}; then {_sentence(ocf, 'monitor', asked)}"
+                raise StopFailed(may_still_run(resource.name, f"{found}, where {words}"))
         self._came_up.discard(unit)
         return "; ".join(dict.fromkeys(notes))
+
+    async def _ended(self, unit: str) -> list[str]:
+        """What is to be said of the end of all that a start has left."""
+        said = await bring_down(self._manager, unit, LEFT_S)
+        await start_units.end_escaped(self._manager, unit, LEFT_S)
+        return [said] if said else []
+
+    async def score(self, resource: RenderedResource) -> int:
+        """As its agent says it of its copy here (`crm_master`)."""
+        said = helpers.promotion_score(instance(_ocf(resource)))
+        if isinstance(said, str):
+            raise NoScore(f"{ocf_agent(_ocf(resource).agent)} {said}")
+        return said
 
     async def check(self, resource: RenderedResource) -> Seen:
         return await self._look(resource, depth=0)
@@ -263,13 +291,20 @@ class OcfDriver(StartUnitDriver):
             known = await self._agents.known(ocf, version)
             limit_s = known.limit_s("monitor", resource.timeouts.check, depth=depth)
             interval_s = known.period_s(depth) if started.state is State.RUNNING else 0.0
+            was_promoted = await self._is_promoted(ocf)
             self._asked[unit] += 1
             try:
                 ended = await self._agents.operate(ocf, "monitor", limit_s, interval_s=interval_s, depth=depth)
             finally:
                 self._asked[unit] -= 1
-            seen = outcomes.seen(ended.exit_code, _sentence(ocf, "monitor", ended), started)
-            reloadable = known.reloadable if ocf.instance else None
+            said = _sentence(ocf, "monitor", ended)
+            if ocf.role:
+                seen = outcomes.seen_promoted(ended.exit_code, said, started)
+            else:
+                # Promoted or demoted while the question was under way, it was asked for all the same.
+                is_promoted = was_promoted or await self._is_promoted(ocf)
+                seen = outcomes.seen(ended.exit_code, said, started, is_promoted=is_promoted)
+            reloadable = known.reloadable if ocf.instance and not ocf.role else None
             return replace(seen, check=ended.as_check(limit_s, known.period_s(depth)), reloadable=reloadable)
         except NoAnswer as error:
             return Seen(State.UNKNOWN, str(error))
@@ -277,6 +312,18 @@ class OcfDriver(StartUnitDriver):
             return Seen(State.UNKNOWN, not_told(unit, error))
         except OSError as error:
             return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
+
+    async def _is_promoted(self, ocf: Ocf) -> bool:
+        """Whether its promotion here is ours: begun, and not ended yet. Raises BusError."""
+        if ocf.role or not ocf.copies:
+            return False
+        properties = await self._manager.properties(unit_name(replace(ocf, role="Promoted")))
+        return properties["ActiveState"] not in DOWN
+
+    async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
+        # What is stopped first comes last: a copy is demoted before it is stopped.
+        found = await super().leftovers(run_is_intact=run_is_intact)
+        return sorted(found, key=lambda resource: bool(_ocf(resource).role))
 
     def unit_of(self, resource: RenderedResource) -> str:
         return unit_name(_ocf(resource))
@@ -302,10 +349,17 @@ def _depths(resource: RenderedResource, known: Metadata) -> Iterator[str]:
             yield f"it has no monitor of depth {probe.ocf.depth}, which probe {probe.name} asks; it has {has}"
 
 
+def _roles(ocf: Ocf, known: Metadata) -> Iterator[str]:
+    """Told of roles, an agent that has none would answer that it is up where it should say promoted."""
+    missing = [operation for operation in ("promote", "demote") if ocf.copies and known.action(operation) is None]
+    if missing:
+        yield f"it has no {' and no '.join(missing)}, so that it is not promotable"
+
+
 async def _start_failed(ocf: Ocf, watch: Watch) -> StartFailed:
-    properties = watch.properties
+    properties, (up, _) = watch.properties, verbs(ocf)
     if properties.get("ExecMainCode") != 1 or properties.get("Result") == "timeout":
-        return StartFailed(await with_last_words(why_down(f"{ocf_agent(ocf.agent)} start", properties), properties))
+        return StartFailed(await with_last_words(why_down(f"{ocf_agent(ocf.agent)} {up}", properties), properties))
     code = int(properties.get("ExecMainStatus", 0))
     ended = Ended(code, ocf_agent(ocf.agent), f"exited with {code}", await last_words(properties))
-    return StartFailed(_sentence(ocf, "start", ended), outcomes.error_type("start", code))
+    return StartFailed(_sentence(ocf, up, ended), outcomes.error_type(up, code))

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from backstay_agent.drivers.tools.programs import PATH
+from backstay_api.objects.ocf_names import ocf_agent, ocf_key
 from backstay_api.objects.plain import Ocf
-from backstay_api.objects.resource_kinds import ocf_agent, ocf_key
 
 ROOT: Final = PurePosixPath("/usr/lib/ocf")
 HELPERS: Final = PurePosixPath("/run/backstay/ocf/bin")

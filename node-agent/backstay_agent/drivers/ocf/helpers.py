@@ -34,6 +34,7 @@ _ALONE: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
 <resources/>
 <status code="0" message="OK"/>
 </pacemaker-result>"""
+_INFINITE: Final = {"INFINITY": 1_000_000, "+INFINITY": 1_000_000, "-INFINITY": -1_000_000}
 _NODE_OPTIONS: Final = ("nlpqiV", ["name", "list", "partition", "quorum", "cluster-id", "verbose"])
 _OPTIONS: Final = (
     "n:v:U:B:l:N:t:s:S:r:d:i:QGqDpVYR",
@@ -58,6 +59,18 @@ def install(folder: Path = FOLDER) -> None:
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(program.name)
     fresh.rename(program)
+
+
+def promotion_score(resource: str, *, places: tuple[Path, Path] = (UNTIL_BOOT, FOR_EVER)) -> int | str:
+    """What its agent here has noted by `crm_master`, of what is called so; or why it is not to be promoted, as Pacemaker reads it."""
+    file = next((one for place in places if (one := place / f"master-{resource}").exists()), None)
+    if file is None:
+        return "has set no promotion score (crm_master) here"
+    said = file.read_text().strip()
+    score = int(said) if re.fullmatch("[+-]?[0-9]{1,9}", said) else _INFINITE.get(said)
+    if score is None:
+        return f"has set a promotion score (crm_master) that is no number: {said[:40]}"
+    return score if score >= 0 else f"has set its promotion score (crm_master) to {said}: below zero it is not promoted"
 
 
 def answer(

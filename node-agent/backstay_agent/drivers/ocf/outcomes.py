@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.tools.transient import Ended
+from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended
 from backstay_api.objects.recovery import ErrorType
 
 
@@ -42,7 +42,6 @@ _WORDS: Final = {
     191: "promoted and degraded",
 }
 _ELSE: Final = {2: Meaning.HARD, 3: Meaning.HARD, 4: Meaning.HARD, 5: Meaning.HARD, 6: Meaning.FATAL}
-# Nobody promotes anything yet: what it would mean is known already.
 _ACTS: Final = ("start", "stop", "reload", "reload-agent", "promote", "demote", "notify", "validate-all")
 _GOOD: Final = {
     **{(operation, 0): Meaning.DONE for operation in _ACTS},
@@ -90,10 +89,15 @@ def _in_brackets(code: int, kind: Meaning) -> list[str]:
     return [*words, kind.value] if kind in (Meaning.SOFT, Meaning.HARD, Meaning.FATAL) else words
 
 
-def seen(code: int | None, why: str, unit: Seen) -> Seen:
-    """What a resource is by its monitor's answer, given what the unit of its start tells: RUNNING, if we have started it."""
+def seen(code: int | None, why: str, unit: Seen, *, is_promoted: bool = False) -> Seen:
+    """What a resource is by its monitor's answer, given what the unit of its start tells: RUNNING, if we have started it.
+
+    `is_promoted`: so it is wanted here. What nobody asked for is a failure: another may be promoted elsewhere.
+    """
     ours = unit.state is State.RUNNING
     match meaning("monitor", code):
+        case Meaning.PROMOTED if ours and is_promoted:
+            return Seen(State.RUNNING, why if code == 191 else "")
         case Meaning.UP:
             return Seen(State.RUNNING)
         case Meaning.DEGRADED:
@@ -108,5 +112,26 @@ def seen(code: int | None, why: str, unit: Seen) -> Seen:
             return Seen(State.FAILED, why, error_type=error_type("monitor", code))
         case _ if code == 5:
             # Nothing of ours is there, and what is not installed was started by nobody.
+            return Seen(State.STOPPED, why)
+    return Seen(State.UNKNOWN, why, left=code == 9)
+
+
+NOT_PROMOTED: Final = frozenset((0, 190, CLEANLY_DOWN))
+"""What the monitor answers of a copy that is not promoted, whether it is up or not."""
+
+
+def seen_promoted(code: int | None, why: str, unit: Seen) -> Seen:
+    """The same of its promotion: what only is up is not promoted. `unit`: of the promotion."""
+    ours = unit.state is State.RUNNING
+    match meaning("monitor", code):
+        case Meaning.PROMOTED:
+            return Seen(State.RUNNING, "" if ours and code != 191 else why)
+        case _ if unit.state in (State.STARTING, State.STOPPING, State.UNKNOWN):
+            return unit
+        case _ if code in NOT_PROMOTED:
+            return Seen(State.STOPPED)
+        case _ if ours:
+            return Seen(State.FAILED, why, error_type=error_type("monitor", code))
+        case _ if code == 5:
             return Seen(State.STOPPED, why)
     return Seen(State.UNKNOWN, why, left=code == 9)

@@ -1,4 +1,4 @@
-"""What agents with roles are told beside the rest, by Pacemaker's names, new and old. Pure; no mode uses it yet (Promotable will).
+"""What agents with roles are told beside the rest, by Pacemaker's names, new and old. Pure; nobody is notified yet.
 
 An agent takes `promotable` or `master_max` for the sign that roles are wanted, and a notification's lists for where the copies are.
 """
@@ -27,14 +27,14 @@ class Copies:
     demote: tuple[str, ...] = ()
 
 
-def clone_metas(*, copies: int, promoted: int = 1) -> dict[str, str]:
+def clone_metas(*, copies: int, promoted: int = 1, is_notified: bool = False) -> dict[str, str]:
     """For every operation of a resource of which so many copies run, so many of them promoted, one on a host."""
     return {
         "clone": "0",
         "clone_max": str(copies),
         "clone_node_max": "1",
         "globally_unique": "false",
-        "notify": "true",
+        "notify": str(is_notified).lower(),
         "promotable": "true",
         "promoted_max": str(promoted),
         "promoted_node_max": "1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.programs import may_come
 from backstay_agent.drivers.tools.sentences import does_not_hold
+from backstay_agent.drivers.tools.service_mounts import comes_with_it
 
 LIMIT_S: Final = 5.0
 _MOST: Final = 64
@@ -47,8 +48,9 @@ async def failing(unit: str, conditions: list[str]) -> str | None:
         with suppress(ProcessLookupError):
             process.kill()
     failed = _failed(said.decode(errors="replace"), conditions)
+    coming = [one for one in failed if comes_with_it(_path(one))]
     try:
-        failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed)) if failed else []
+        failed = await look(f"/ (conditions of {unit})", partial(for_certain, failed, coming)) if failed else []
     except NoAnswer as error:
         return f"{unit}: {error}"
     return f"{unit} would not start: {does_not_hold(failed)}" if failed else None
@@ -60,9 +62,9 @@ def _failed(said: str, conditions: list[str]) -> list[str]:
     return [one for one in conditions if f"{one} failed" in said] or conditions
 
 
-def for_certain(failed: list[str]) -> list[str]:
+def for_certain(failed: list[str], coming: Sequence[str] = ()) -> list[str]:
     """Without those that may hold once the disk is mounted that comes with the service. Of several with | one is enough."""
-    open_ones = [one for one in failed if (path := _path(one)) and may_come(path)]
+    open_ones = [one for one in failed if one in coming or ((path := _path(one)) and may_come(path))]
     any_of = any("=|" in one for one in open_ones)
     return [one for one in failed if one not in open_ones and not (any_of and "=|" in one)]
 

@@ -18,14 +18,13 @@ from backstay_agent.drivers.base import Plain, Seen, StartFailed, State, StopFai
 from backstay_agent.drivers.tools import cgroups, escaped_processes
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
-from backstay_agent.drivers.tools.jobs import admins_act
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import (
-    ended_by_itself,
     may_still_run,
     not_loadable,
     not_told,
+    stop_failed,
     why_down,
     why_skipped,
 )
@@ -45,6 +44,7 @@ from backstay_api.objects.probe_kinds import is_asked
 from backstay_api.process.waiting import clock_s
 
 from . import unit_state
+from .changes import after_change
 from .conditions import failing, written
 from .limits import CEILING_S, SLACK_S, own_limit_s
 from .needs import lacking
@@ -176,8 +176,10 @@ class SystemdDriver(Plain):
                 await asyncio.sleep(LOST_GRACE_S)
 
     async def groups(self, resource: RenderedResource) -> list[Path]:
-        unit = _checked(resource)
-        return groups_of(unit, await self._manager.properties(unit))
+        return groups_of(_unit(resource), await self._manager.properties(_checked(resource)))
+
+    async def own_unit(self, resource: RenderedResource) -> str:
+        return str((await self._manager.properties(_checked(resource))).get("Id", _unit(resource)))
 
     async def leftovers(self, *, run_is_intact: bool = False) -> list[RenderedResource]:
         """Every unit here that is kept from starting by itself and is not verifiably down: only we can have started it,
@@ -324,8 +326,8 @@ class SystemdDriver(Plain):
             state = unit_state.seen(part, standing.known[part], asked=True)
             # A socket that listens or a timer that waits runs nothing: that is what the gates are for.
             if state.state not in (State.STOPPED, State.FAILED) and part not in standing.triggers:
-                why = f"{unit} is stopped, but {part}, a part of it, is not: systemctl stop {part}"
-                return Seen(State.UNKNOWN, why, left=True)
+                why = stop_failed(part, standing.known[part]) or f"{part}, a part of it, is not: systemctl stop {part}"
+                return Seen(State.UNKNOWN, f"{unit} is stopped, but {why}", left=True)
         processes = await self._sight.running(max_age_s=_SCAN_AGE_S)
         if left := await escaped_processes.find(standing.members, standing.groups, processes=processes):
             return Seen(State.UNKNOWN, f"{unit} is stopped, but what it has started runs: {left[0].words}", left=True)
@@ -341,43 +343,9 @@ class SystemdDriver(Plain):
                         yield Seen(State.UNKNOWN, watch.lost)
                     continue
                 lost_at_s = 0.0
-                seen = await self._told(watch, asked=asked, was_up=was_up)
+                seen = await after_change(self._manager, watch, asked=asked, was_up=was_up)
                 was_up = (was_up or seen.state is State.RUNNING) and seen.state is not State.STOPPED
                 yield seen
-
-    async def _told(self, watch: Watch, *, asked: bool, was_up: bool) -> Seen:
-        seen = await unit_state.settled(watch, asked=asked, wait_s=unit_state.SETTLE_S if was_up else 0.0)
-        if was_up and seen.state in (State.STOPPED, State.FAILED, State.STOPPING):
-            # Its answer comes after every signal before it: so we know by now whether a job was behind it.
-            await self._manager.refresh(watch)
-            seen = unit_state.seen(watch.unit, watch.properties, asked=asked)
-        is_down, has_job = watch.active in DOWN, watch.has_job
-        by = admins_act(watch.unit, watch.asked, active=watch.active, has_job=has_job, was_up=was_up)
-        if by and seen.state is not State.RUNNING:
-            if is_down and has_job:
-                return Seen(State.STARTING, seen.why, by)
-            return await self._asked_for(watch, seen, by, is_down)
-        if was_up and seen.state is State.STOPPED:
-            return Seen(State.STOPPED, ended_by_itself(watch.unit, watch.properties))
-        return seen
-
-    async def _asked_for(self, watch: Watch, seen: Seen, by: str, is_down: bool) -> Seen:
-        """Somebody asked systemd for this."""
-        if await self._manager.is_shutting_down():
-            return replace(seen, by_admin="this machine is being shut down")
-        if is_down and "restart" in by:
-            return replace(seen, why=f"{seen.why or watch.unit + ' is down'}, after a restart by an admin")
-        if is_down and (why := await self._what_it_lost(watch)):
-            return Seen(State.FAILED, why)
-        return replace(seen, by_admin=by)
-
-    async def _what_it_lost(self, watch: Watch) -> str:
-        """systemd also asks for a stop when something that the unit needs has failed."""
-        for kind in ("BindsTo", "Requires", "Requisite"):
-            for name in watch.properties.get(kind, []):
-                if (await self._manager.properties(str(name))).get("ActiveState") == "failed":
-                    return f"{watch.unit} was stopped because {name}, which it needs ({kind}=), has failed"
-        return ""
 
 
 def _spec(resource: RenderedResource) -> Systemd:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.sentences import has_no_process
@@ -21,19 +22,41 @@ _ENDS: Final = re.compile(
     r"\.(?:target|service)"
 )
 _SHELL: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash) -[a-z]*c ")
+_READS: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash|ksh|zsh)|source|\.")
+_RUNS: Final = re.compile(r"(?:\S*/)?(?:exec|command|nohup|setsid|nice|ionice|time|sudo)")
+_BETWEEN_WORDS: Final = re.compile(r"[\s;&|()`'\"]+")
+_MOST_SCRIPTS: Final = 32
 _NOTHING: Final = re.compile(
     r"(?:exec )?(?:(?:\S*/)?env )?(?:\S*/)?"
-    r"(?:(?:true|:|exit|echo|printf|logger)(?:\s.*)?|sleep (?:inf(?:inity)?|[0-9.]{1,3}[smh]?)|tail -f /dev/null)"
+    r"(?:(?:true|:|exit|echo|printf|logger)(?:\s.*)?|sleep (?:inf(?:inity)?|[0-9.]{1,5}[smhd]?)|tail -f /dev/null)"
 )
 # Where a shell writes into a file, or runs another program in the words of a harmless one.
 _AND_YET: Final = re.compile(r"[>`]|\$\(")
 # At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `tools/escaped_processes.py`.)
 _FOR_OTHERS: Final = frozenset(
-    {"docker", "docker-compose", "podman-remote", "nerdctl", "ctr", "virsh", "machinectl", "lxc", "incus"}
+    {"docker", "docker-compose", "podman-remote", "nerdctl", "ctr", "virsh", "xl", "machinectl", "lxc", "incus"}
 )
 _TO_PID_1: Final = frozenset({"systemctl", "service", "invoke-rc.d", "deb-systemd-invoke"})
+# These call `systemctl` where their parent is not PID 1.
+_PG_CTLCLUSTER: Final = "pg_ctlcluster"
+_INIT_SCRIPTS: Final = "/etc/init.d/"
+_BY_PID_1: Final = re.compile(r"\s*(?:(?:/usr)?/bin/(?:ba|da)?sh )?/etc/init\.d/")
+_REMOTE: Final = re.compile(r"-r|--remote(=true)?|(--url|--connection|-c)(=.*)?")
 _VERBS: Final = frozenset(
-    {"run", "start", "up", "create", "restart", "launch", "deploy", "isolate", "reload-or-restart"}
+    {
+        "run",
+        "start",
+        "up",
+        "create",
+        "restart",
+        "launch",
+        "deploy",
+        "scale",
+        "unpause",
+        "resume",
+        "isolate",
+        "reload-or-restart",
+    }
 )
 _STARTS: Final = ("ExecStart", "ExecStartPre", "ExecStartPost")
 
@@ -52,6 +75,7 @@ def not_fit(
         _does_nothing(unit, known, pulled_in)
         or _works_elsewhere(unit, properties, scripts)
         or _needs_a_probe(unit, properties, working, asked=asked)
+        or _starts_what_stays(unit, known, working)
         or _would_not_stay(unit, properties)
         or _lacks(unit, known)
         or _ends_the_host(unit, properties)
@@ -87,16 +111,22 @@ def _works_elsewhere(unit: str, properties: Mapping[str, Any], scripts: Sequence
     in_scripts = [line.partition("#")[0] for text in scripts for line in text.splitlines()[:2000]]
     for line in [*said, *in_scripts]:
         by = _delegates_to(line)
-        if by in _TO_PID_1 and (line in said or has_no_process(properties)):
-            return (
-                f"name the unit that {unit} starts by {by} ({line.strip()[:200]}): here it would start and stop unseen"
-            )
-        if by and by not in _TO_PID_1:
+        if by and not _is_to_pid_1(by):
             return (
                 f"{unit} has its work done by {by}, outside of its control group, so that a stop could not be verified;"
                 " use a `command` resource whose check asks for it"
             )
+        # A script whose parent is PID 1 does the work itself.
+        is_elsewhere = not _BY_PID_1.match(line) if line in said else has_no_process(properties)
+        if by and is_elsewhere:
+            return (
+                f"name the unit that {unit} starts by {by} ({line.strip()[:200]}): here it would start and stop unseen"
+            )
     return None
+
+
+def _is_to_pid_1(by: str) -> bool:
+    return by in _TO_PID_1 or by == _PG_CTLCLUSTER or by.startswith(_INIT_SCRIPTS)
 
 
 def _delegates_to(line: str) -> str:
@@ -111,18 +141,39 @@ def _delegates_to(line: str) -> str:
                 continue  # a word of somebody else's
             if not (_VERBS & set(rest) or {"enable", "--now"} <= set(rest)):
                 continue
-            if program == "podman" and "--remote" in rest:
-                return "podman --remote"
-            if program in _FOR_OTHERS | _TO_PID_1:
-                return program
+            if by := _starts_elsewhere(word, program, rest):
+                return by
             if word in ("echo", "printf"):
                 break
     return ""
 
 
-def scripts_of(properties: Mapping[str, Any]) -> list[str]:
-    """Paths of programs that may be scripts and do what they do by other programs."""
-    return sorted({str(command[0]) for command in properties.get("ExecStart", [])})
+def _starts_elsewhere(word: str, program: str, rest: Sequence[str]) -> str:
+    """The same of one program that is told to start something, with its arguments."""
+    if program == "podman":
+        flags = takewhile(lambda one: one not in _VERBS, rest)
+        return "podman --remote" if any(map(_REMOTE.fullmatch, flags)) else ""
+    if program == _PG_CTLCLUSTER:
+        return "" if "--skip-systemctl-redirect" in rest else program
+    if word.startswith(_INIT_SCRIPTS):
+        return word
+    return program if program in _FOR_OTHERS | _TO_PID_1 else ""
+
+
+def scripts_of(properties: Mapping[str, Any]) -> dict[str, bool]:
+    """Files that it starts by and may be scripts, which do what they do by other programs. True: a shell is told to read it, so it is one,
+    whatever its first line says."""
+    found: dict[str, bool] = {}
+    for command in (command for kind in _STARTS for command in properties.get(kind, [])):
+        words = _BETWEEN_WORDS.split(" ".join([str(command[0]), *map(str, command[1][1:])]))
+        plain = [word for word in words if word and not word.startswith("-")]
+        is_shell = bool(_READS.fullmatch(str(command[0])))
+        for before, word in zip(["", *plain], plain, strict=False):
+            is_read = bool(_READS.fullmatch(before))
+            # What a shell hands to a program is data: it may lie where every look hangs.
+            if word.startswith("/") and (is_read or not before or not is_shell or _RUNS.fullmatch(before)):
+                found[word] = found.get(word, False) or is_read
+    return dict(sorted(found.items())[:_MOST_SCRIPTS])
 
 
 def _needs_a_probe(unit: str, properties: Mapping[str, Any], working: Sequence[str], *, asked: bool) -> str | None:
@@ -139,6 +190,19 @@ def _needs_a_probe(unit: str, properties: Mapping[str, Any], working: Sequence[s
     return (
         f"{unit} is of Type=oneshot: once it has run, it has no process, and nothing tells whether what it did still"
         f" holds; give the resource a probe (exec){instead}"
+    )
+
+
+def _starts_what_stays(unit: str, known: Known, working: Sequence[str]) -> str | None:
+    """A probe does not help: what it starts answers on every host. What it only needs is up before it (After=)."""
+    if known[unit].get("Type") != "oneshot":
+        return None
+    ours = {*closure(unit, known), *known[unit].get("After", [])}
+    if not (left := [name for name in working if name not in ours]):
+        return None
+    return (
+        f"{unit} is of Type=oneshot and pulls in {_listed(left)}, which other units want as well: that would run on this host wherever"
+        f" the service is; name {_listed(left)}, or say After={left[0]} in {unit} if it only needs it"
     )
 
 

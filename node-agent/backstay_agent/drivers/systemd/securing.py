@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.sentences import not_loadable, of_the_host
-from backstay_agent.drivers.tools.units import UnitFiles, belongs_to_host, refusal
+from backstay_agent.drivers.tools.units import MARK_VARIABLE, UnitFiles, belongs_to_host, refusal
 from backstay_agent.drivers.tools.verified_stop import DOWN, group_names
 from backstay_agent.drivers.tools.watch import Properties
 from backstay_agent.threads import in_thread
@@ -21,8 +23,10 @@ from backstay_api.process.waiting import clock_s
 
 from .closure import GATED, MOST, closure, neighbours, outside_wishes, pulled_in_by
 from .fitness import not_fit, scripts_of
+from .needs import occupied
 
 _MOST_KNOWN: Final = 512
+_MOST_LOOKS: Final = 16
 # Each look at a unit costs a client some 5 ms of a move: one does for what is secured, or stopped, and then started at once.
 _JUST_NOW_S: Final = 0.2
 _SCRIPT_BYTES: Final = 1 << 16
@@ -75,6 +79,7 @@ class Securing:
         self._read_anew: set[str] = set()
         self._seen: dict[str, Standing] = {}
         """What was secured or stopped just now."""
+        self._looks = asyncio.Semaphore(_MOST_LOOKS)
 
     async def standing(self, unit: str) -> Standing:
         """What the unit stands for now, and what once was secured as a part of it. Raises BusError."""
@@ -144,6 +149,9 @@ class Securing:
         for member in standing.gated:
             if (why := self.unsecured(member, unit, standing.known[member])) is not None:
                 return why
+        for member in () if standing.is_up else standing.triggers:
+            if (why := await occupied(member, standing.known[member])) is not None:
+                return why
         return None
 
     async def not_fit(self, standing: Standing, *, asked: bool) -> str | None:
@@ -153,10 +161,21 @@ class Securing:
         await self._learn(
             known, sorted(name for name in named - known.keys() - _ALWAYS_THERE if not belongs_to_host(name))
         )
-        try:
-            scripts = [await look(f"{path} (a script?)", partial(_script, path)) for path in scripts_of(known[unit])]
-        except NoAnswer as error:
-            return f"{unit}: {error}"
+        programs = {str(command[0]) for command in known[unit].get("ExecStart", [])}
+        scripts: list[str] = []
+        for path, is_one in scripts_of(known[unit]).items():
+            try:
+                async with (
+                    self._looks
+                ):  # many units may start at once, and so many looks are taken for a disk that hangs
+                    scripts.append(
+                        await look(f"{path} (a script?)", partial(_script, path, is_one=is_one), asked=is_one)
+                    )
+            except NoAnswer as error:
+                if (
+                    is_one or path in programs
+                ):  # data that a program is told of may hang: that is found out by whoever needs it
+                    return f"{unit}: {error}"
         return not_fit(unit, known, pulled_in_by(unit, known), asked=asked, scripts=scripts)
 
     def unsecured(self, member: str, unit: str, properties: Properties) -> str | None:
@@ -165,8 +184,15 @@ class Securing:
         conditions = [tuple(condition[:4]) for condition in properties.get("Conditions", [])]
         if gate not in conditions:
             return f"{member} could start by itself: the Backstay drop-in is not in force (another drop-in may reset Condition…=)"
+        if _lacks_mark(member, properties):
+            return (
+                f"what {member} starts elsewhere could not be found: a drop-in after ours resets Environment=, or it has"
+                f" UnsetEnvironment={MARK_VARIABLE}"
+            )
         if member == unit and properties.get("Restart", "no") != "no":
             return f"{member} could start by itself: a drop-in sets Restart={properties['Restart']} after ours"
+        if member == unit and any(properties.get("RestartForceExitStatus", ())):
+            return f"{member} could start by itself: a drop-in sets RestartForceExitStatus= after ours"
         return None
 
     async def starts_by_itself(self, unit: str) -> str | None:
@@ -238,17 +264,28 @@ def _too_many(standing: Standing) -> str | None:
     return f"{standing.unit} stands for {len(standing.members)} units, more than {MOST}: name those that do the work"
 
 
+def _lacks_mark(unit: str, properties: Properties) -> bool:
+    """Whether what this service starts would not bear our mark."""
+    if not unit.endswith(".service"):
+        return False
+    words = [word for word in properties.get("Environment", ()) if word.startswith(f"{MARK_VARIABLE}=")]
+    unset = any(word.partition("=")[0] == MARK_VARIABLE for word in properties.get("UnsetEnvironment", ()))
+    return unset or words[-1:] != [f"{MARK_VARIABLE}={unit}"]
+
+
 def _not_there(unit: str, properties: Properties) -> str | None:
     if properties.get("LoadState") == "loaded" and properties.get("Id", unit) == unit:
         return refusal(unit)
     return refusal(unit) or not_loadable(unit, properties)
 
 
-def _script(path: str) -> str:
-    """The text of a script; empty for whatever is none, or cannot be read."""
+def _script(path: str, *, is_one: bool) -> str:
+    """The text of a script; empty for whatever is none, or cannot be read. A device is not opened: some do something then."""
     try:
+        if not os.path.isfile(path):
+            return ""
         with open(path, "rb") as file:
             text = file.read(_SCRIPT_BYTES)
     except OSError:
         return ""
-    return text.decode(errors="replace") if text.startswith(b"#!") else ""
+    return text.decode(errors="replace") if text.startswith(b"#!") or (is_one and b"\0" not in text) else ""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from .file_system_looks import look
 from .manager import Manager
 from .programs import may_come
+from .sentences import nobody
+from .service_mounts import comes_with_it
 from .transient import Ended, Setting, environment_list, run_once
 
 if TYPE_CHECKING:
@@ -62,9 +64,9 @@ def words_of(command: Command, exit_code: int | None) -> str:
     """What systemd means by it where it has not come to run the program; empty if it has."""
     match exit_code:
         case int(code) if code == _USER and command.user:
-            return f"there is no user {command.user} on this host"
+            return f"{nobody('user', command.user)} on this host"
         case int(code) if code == _GROUP and (command.user or command.group):
-            return f"there is no group {command.group or command.user} on this host"
+            return f"{nobody('group', command.group or command.user or '')} on this host"
         case int(code) if code == _CHDIR and command.working_directory:
             return f"{_who(command)} cannot enter its workingDirectory {command.working_directory}"
         case int(code) if code == _NAMESPACE and command.sandbox:
@@ -82,6 +84,8 @@ async def obstacle(manager: Manager, command: Command, program: str, stem: str) 
     systemd looks up the user in a process of its own, which may hang: it is ended then.
     """
     if not (command.user or command.group or command.working_directory or command.sandbox):
+        return None
+    if comes_with_it(program) or comes_with_it(command.working_directory or ""):
         return None
     more = settings_of(command, ())
     try:

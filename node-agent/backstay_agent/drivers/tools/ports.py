@@ -32,6 +32,15 @@ class Listener:
             return self.ip == ip_address(host)
         return self.ip.is_loopback and host == "localhost"
 
+    def bars(self, ip: IPv4Address | IPv6Address, *, v6_only: bool) -> bool:
+        """Whether nobody else can listen there beside it, as far as that can be seen: whether its own is for IPv6 alone cannot."""
+        if self.ip == ip:
+            return True
+        both = ip.version == 6 and ip.is_unspecified and not v6_only
+        return (self.ip.version == ip.version and self.ip.is_unspecified) or (
+            ip.is_unspecified and (self.ip.version == ip.version or both)
+        )
+
 
 def listeners(port: int, proc: Path = PROC) -> list[Listener]:
     """Every listener on this port. Raises OSError."""

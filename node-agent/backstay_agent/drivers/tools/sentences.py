@@ -18,9 +18,28 @@ _RESULTS: Final = {
 }
 
 
-def not_told(unit: str, error: Exception) -> str:
+_ENDS_WITH_IT: Final = ("BindsTo", "StopPropagatedFrom")
+"""Settings by which a unit is stopped when another one only ends."""
+
+
+def not_told(unit: str, error: Exception | str = "") -> str:
     """That nothing is known of the unit."""
-    return f"systemd cannot be asked about {unit}: {error}"
+    return f"systemd cannot be asked about {unit}{error and ': '}{error}"
+
+
+def otherwise(what: str, is_so: str, shall: str) -> str:
+    """That something is not as a manifest declares it."""
+    return f"{what} is {is_so}, and shall be {shall}"
+
+
+def nobody(kind: str, name: str) -> str:
+    """That there is no such user or group."""
+    return f"there is no {kind} {name}"
+
+
+def late(what: str, limit_s: float) -> str:
+    """That a start has taken too long."""
+    return f"{what} did not bring it up within {limit_s:g} s"
 
 
 def may_still_run(what: str, why: Exception | str) -> str:
@@ -130,6 +149,17 @@ def ended_by_itself(unit: str, properties: Mapping[str, Any]) -> str:
     code, status = properties.get("ExecMainCode", 0), properties.get("ExecMainStatus", 0)
     how = f": its main process {_ending(code, status)}" if code else ""
     return f"{unit} ended by itself{how}"
+
+
+def how_lost(properties: Mapping[str, Any], kind: str, needed: Mapping[str, Any]) -> str:
+    """What has become of another unit, that systemd has stopped this one for it; empty if it has not. `kind`: how this one needs it."""
+    if needed.get("ActiveState") == "failed":
+        return "has failed"
+    # It ends with this one, not the other way round.
+    with_us = needed.get("StopWhenUnneeded") or properties.get("Id") in needed.get("PartOf", [])
+    was_up = needed.get("ActiveExitTimestampMonotonic", 0) > properties.get("ActiveEnterTimestampMonotonic", 0)
+    is_over = kind in _ENDS_WITH_IT and was_up and needed.get("ActiveState") in ("inactive", "deactivating")
+    return "is not up any more" if is_over and not with_us else ""
 
 
 def _ending(code: int, status: int) -> str:

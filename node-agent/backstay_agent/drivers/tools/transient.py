@@ -18,6 +18,7 @@ from .bus import BusError
 from .file_system_looks import look
 from .journal_tail import last_words, with_words
 from .manager import Manager
+from .service_mounts import comes_with_it
 from .verified_stop import DOWN
 from .watch import Properties, Watch
 
@@ -76,8 +77,8 @@ def argv_refusal(argv: Sequence[str]) -> str | None:
 
 
 async def missing(argv: Sequence[str]) -> str | None:
-    """Why this host has no such program, in a sentence; None if it has. Raises NoAnswer where its file system hangs."""
-    return await look(argv[0], partial(absent, argv[0]))
+    """Why this host has no such program, in a sentence; None if it has, or it may come. Raises NoAnswer where its file system hangs."""
+    return None if comes_with_it(argv[0]) else await look(argv[0], partial(absent, argv[0]))
 
 
 def settings(argv: Sequence[str], description: str) -> list[Setting]:

@@ -102,7 +102,7 @@ def drop_in_text(unit: str, gate: Path, owner: str = "") -> str:
         # Whatever it starts inherits the mark, into whichever control group it goes.
         lines += ["[Service]", f"Environment={MARK_VARIABLE}=%n"]
         # Of a part systemd itself knows best whether it is to be restarted; the gate holds in any case.
-        lines += [] if owner else ["Restart=no"]
+        lines += [] if owner else ["Restart=no", "RestartForceExitStatus="]
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, Final, TypeVar, assert_never
 
 from backstay_api.client.api import Api
@@ -18,9 +19,8 @@ from backstay_api.client.errors import AlreadyExists, ApiError, ApiTrouble, Conf
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import Kind, ObjectVersion, Ref, unread
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment
-from backstay_api.objects.models.base import Meta, Object
-from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment
+from backstay_api.objects.models.base import Meta, Model, Object
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_INSTANCES,
@@ -37,12 +37,7 @@ from backstay_operator.control.act.checks import WriteRefused, check_forward, ch
 from backstay_operator.control.act.preconditions import NotSo, Preconditions, look
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner import actions as act
-from backstay_operator.planner.do.finalizers import (
-    HOST_FINALIZER,
-    INSTANCE_FINALIZER,
-    REQUEST_FINALIZER,
-    SERVICE_FINALIZER,
-)
+from backstay_operator.planner.do.finalizers import FINALIZERS, INSTANCE_FINALIZER, REQUEST_FINALIZER
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.orders import keep_secured, merge_forward
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
@@ -51,14 +46,6 @@ from backstay_operator.planner.rows import Rank
 Held = TypeVar("Held", HAInstance, FenceRequest)
 
 WRITE_TIMEOUT_S: Final = 5.0
-
-FINALIZERS: Final[Mapping[type[Object], str]] = {
-    HAService: SERVICE_FINALIZER,
-    HAInstance: INSTANCE_FINALIZER,
-    Host: HOST_FINALIZER,
-    FenceRequest: REQUEST_FINALIZER,
-}
-_SERVICE_STATUS: Final = [each.alias or name for name, each in HAServiceStatus.model_fields.items()]
 
 
 class Outcome(Enum):
@@ -118,6 +105,9 @@ class Writer:
                 await self._create_instance(api, action)
             case act.WriteInstance():
                 await self._write_instance(api, action)
+            case act.WriteRequired():
+                spec = action.before.spec.model_copy(update={"required": list(action.required) or None})
+                await self._replace(api, HA_INSTANCES, action.before.model_copy(update={"spec": spec}))
             case act.DeleteInstance():
                 assert action.before.spec.grant is None, f"{action.before.key}: its last epoch is not closed"
                 await self._delete_marked(api, HA_INSTANCES, action.before, _still_closed)
@@ -153,9 +143,9 @@ class Writer:
                 name = MOVE_ANNOTATION if isinstance(action, act.RemoveMoveWish) else CLEAR_ANNOTATION
                 body = {"metadata": {"annotations": {name: None}}}
                 await self._patch(api, HA_SERVICES, action.before, body)
-            case act.WriteServiceStatus():
-                status = {**dict.fromkeys(_SERVICE_STATUS), **action.status.wire()}
-                await self._patch(api, HA_SERVICES, action.before, {"status": status}, subresource="status")
+            case act.WriteServiceStatus() | act.WriteClassStatus():
+                status = {**dict.fromkeys(_names_in(type(action.status))), **action.status.wire()}
+                await self._patch(api, action.ref.kind, action.before, {"status": status}, subresource="status")
             case act.WriteHostStatus():
                 assert not {"fencing", "machine"} & set(action.status), "these of Host.status belong to the fencer"
                 await self._patch(api, HOSTS, action.before, {"status": action.status}, subresource="status")
@@ -292,6 +282,11 @@ class Writer:
 
     def _keep(self, kind: Kind[Any], written: Any) -> None:
         self._cache.put(kind, written, meta_of(written))
+
+
+@cache
+def _names_in(status: type[Model]) -> tuple[str, ...]:
+    return tuple(each.alias or name for name, each in status.model_fields.items())
 
 
 def _sealed(action: act.SealLease) -> HostLease:

@@ -67,7 +67,7 @@ class Preconditions:
             case Alone():
                 there = await self._instances(need.namespace)
                 found = [one for one in there if one.spec.service.uid == need.service_uid and one.holder == need.host]
-                other = next((one for one in found if one.uid != need.but), None)
+                other = next((one for one in found if one.uid != need.but and not one.is_promoted), None)
                 return _and(f"{other.key} is granted to {need.host}" if other else None, need.what_for)
             case HoldsNothing():
                 held = [one for one in await self._instances("") if one.holder == need.host]

@@ -136,7 +136,7 @@ class Recorder:
             "type": posting.type,
             "reason": posting.reason,
             "action": posting.action,
-            "note": posting.note.encode()[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
+            "note": posting.note.encode("utf-8", "replace")[:_NOTE_LIMIT_BYTES].decode(errors="ignore"),
         }
 
 

@@ -38,6 +38,10 @@ def told_of_services(world: World) -> Iterator[Metric]:
         yield _family(f"service_{name}", what, names, rows)
     ready = ((labels, float(sum(each.ready for each in one.status.standbys))) for labels, one in wanted)
     yield _family("service_standbys_ready", "Hosts that could take it over now", names, ready)
+    promoted = ((labels, float(bool(one.status.promoted))) for labels, one in wanted if one.spec.mode == "Promotable")
+    yield _family(
+        "service_promoted", "1 while one of its copies is promoted; of mode Promotable alone", names, promoted
+    )
     holders = (
         ((*labels, each.name, each.host), 1.0) for labels, one in services for each in one.status.instances if each.host
     )

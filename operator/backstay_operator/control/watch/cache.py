@@ -17,7 +17,7 @@ from typing import Any, Final
 from backstay_api.objects.durations import to_the_second
 from backstay_api.objects.kinds import Kind, ObjectVersion
 from backstay_api.objects.lease import HostLease
-from backstay_api.objects.models import HAService, Host
+from backstay_api.objects.models import HAService, Host, HostAssignment
 from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, AnyObject, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, lease_soon, object_soon
@@ -55,6 +55,8 @@ class Cache:
         """Kinds that have been listed as a whole at least once."""
         self.touched: set[tuple[str, str]] = set()
         """Kind and key of what has changed since the last snapshot."""
+        self.changes = 0
+        """Counts changes of anything but Leases."""
         self.newest = 0
         """The newest version seen of any of our own objects: who asks and is answered as of before it is answered from the past."""
         self.counts: Counter[str] = Counter()
@@ -222,6 +224,7 @@ class Cache:
 
     def _notify(self, kind: Kind[Any], key: str, soon: Soon) -> Soon:
         self.touched.add((kind.kind, key))
+        self.changes += kind is not HOST_LEASES
         if soon is not Soon.NOT:
             self.on_change(soon)
         return soon
@@ -230,6 +233,7 @@ class Cache:
         if isinstance(obj, HostLease):
             return self._store_lease(obj)
         known = _with_known_spec(self.world, obj) if isinstance(obj, HAService | Host) else obj
+        known = with_known_entries(self.world, known) if isinstance(known, HostAssignment) else known
         soon = object_soon(known, self.world)
         put(self.world, known)
         return soon
@@ -254,6 +258,23 @@ class Cache:
         del self._known[kind.kind][key]
         world.unreadable.pop((kind.kind, key), None)
         take_out(world, kind, key)
+
+
+def with_known_entries(world: World, after: HostAssignment) -> HostAssignment:
+    """With the very entries as before where they say the same: the planner keeps what it has decided about their services."""
+    before = world.assignments.get(after.key)
+    if before is None or len(world.services) < world.settings.keeps_plans_from:
+        return after
+    spec = {"instances": _known(before.spec.instances, after.spec.instances)}
+    spec["standbys"] = _known(before.spec.standbys, after.spec.standbys)
+    status = {"instances": _known(before.status.instances, after.status.instances)}
+    status["standbys"] = _known(before.status.standbys, after.status.standbys)
+    parts = {"spec": after.spec.model_copy(update=spec), "status": after.status.model_copy(update=status)}
+    return after.model_copy(update=parts)
+
+
+def _known(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    return {uid: known if (known := before.get(uid)) == one else one for uid, one in after.items()}
 
 
 def _with_known_spec(world: World, after: HAService | Host) -> HAService | Host:

@@ -16,7 +16,7 @@ from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, ApiTrouble
 from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause
 from backstay_api.objects.kinds import Kind, unread
-from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES
+from backstay_api.objects.object_kinds import ALL_KINDS, HOST_LEASES, SERVICE_CLASSES
 from backstay_api.process.waiting import clock_s, within
 from backstay_operator.control.watch.cache import Cache
 
@@ -38,6 +38,7 @@ class Informers:
         for kind in kinds:
             backoff = LEASE_BACKOFF if kind is HOST_LEASES else _BACKOFF
             self._informers[kind] = Informer(api, unread(kind), rng=rng, namespace=kind.home, backoff=backoff)
+            self._informers[kind].may_be_absent = kind is SERVICE_CLASSES
         self._afresh = asyncio.Event()
 
     async def run(self) -> None:

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim
+from backstay_api.objects.models import (
+    FenceRequest,
+    HAInstance,
+    HAService,
+    Host,
+    HostAssignment,
+    ResourceClaim,
+    ServiceClass,
+)
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.planner.know.world import LeaseSeen, World
 
@@ -25,7 +33,7 @@ class Soon(IntEnum):
 
 
 def object_soon(
-    after: HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim, world: World
+    after: HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | ServiceClass, world: World
 ) -> Soon:
     """Of one that is about to be put into the World."""
     match after:
@@ -37,6 +45,8 @@ def object_soon(
             return status_soon(world.services.get(after.key), after)
         case Host():
             return status_soon(world.hosts.get(after.key), after)
+        case ServiceClass():
+            return status_soon(world.classes.get(after.key), after)
         case ResourceClaim():
             return Soon.GATHER
 
@@ -48,6 +58,8 @@ def lease_soon(before: LeaseSeen | None, after: LeaseSeen, world: World) -> Soon
     old, new = before.lease, after.lease
     if (old.holder, old.seq, old.sealed, old.contract) != (new.holder, new.seq, new.sealed, new.contract):
         return Soon.NOW
+    if old.renewal == 0 < new.renewal:
+        return Soon.NOW  # reopened for a session, and now it is known to live
     if any(world.requests[name].spec.want != "Withdrawn" for name in world.requests_of.get(new.host, ())):
         return Soon.NOW
     if judge_silence(age_s=world.now_s - before.first_seen_s, contract=old.contract) is not Silence.LIVE:
@@ -71,8 +83,8 @@ def assignment_soon(before: HostAssignment | None, after: HostAssignment, world:
     return Soon.NOW if waits else Soon.GATHER
 
 
-def status_soon(before: HAService | Host | None, after: HAService | Host) -> Soon:
-    """Of a service or host most changes are our own words to people. What the fencer says of a host is none of them."""
+def status_soon(before: HAService | Host | ServiceClass | None, after: HAService | Host | ServiceClass) -> Soon:
+    """Of a service, a host or a class most changes are our own words to people. What the fencer says of a host is none of them."""
     if before is None or before.spec != after.spec or _marks(before) != _marks(after):
         return Soon.GATHER
     if isinstance(before, Host) and isinstance(after, Host) and before.status.fencing != after.status.fencing:
@@ -80,5 +92,5 @@ def status_soon(before: HAService | Host | None, after: HAService | Host) -> Soo
     return Soon.LATER
 
 
-def _marks(obj: HAService | Host) -> object:
+def _marks(obj: HAService | Host | ServiceClass) -> object:
     return {**vars(obj.metadata), "resource_version": None}

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyOrder
 from backstay_api.objects.names import key_of
@@ -18,12 +16,17 @@ from backstay_api.objects.object_kinds import HA_INSTANCES
 from backstay_operator.planner.judge import last_accepted
 from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, accept
 from backstay_operator.planner.judge.copies import are_many, instances_of
+from backstay_operator.planner.judge.dependencies import is_unanswered, starts
+from backstay_operator.planner.judge.manifest_faults import OBJECT_NAME_CHARS
 from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
+from backstay_operator.planner.know.dependencies import dependents
+from backstay_operator.planner.know.parts import part_of
+from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Precondition, still
 
 from . import instances, moves
-from .instances import Course
+from .course import Course
 from .orders import standby_order
 from .rounds import Round, begin, in_turn
 from .slots import slots_of
@@ -65,27 +68,45 @@ def decide(round_: Round, service: HAService) -> Decision:
     """Decide about every slot of a service, and every instance that has none; of one that is being deleted, about all that is left."""
     world, acceptance = round_.world, accept(round_.world, service)
     if service.metadata.deletion_timestamp is not None:
-        left = [_last(world, service, one, acceptance, "it is deleted") for one in instances_of(world, service)]
+        left = [_last(round_, service, one, acceptance, "it is deleted") for one in instances_of(world, service)]
         return Decision(service, acceptance, tuple(left))
     found = slots_of(world, service, is_accepted=isinstance(acceptance, Accepted))
     unedited = still(service, same_generation=True, what_for=f"{service.key} has no slot for what is deleted")
     slots = [_slot(round_, service, name, acceptance) for name in found.names]
     left = [
-        _last(world, service, one, acceptance, surplus.why, (unedited, *surplus.needs))
+        _last(round_, service, one, acceptance, surplus.why, (unedited, *surplus.needs))
         for one in instances_of(world, service)
         if (surplus := found.surplus.get(one.metadata.name))
     ]
+    if service.key in dependents(world) and any(_is_starting(round_, slot) for slot in slots):
+        round_.starting.add(service.key)
     return Decision(service, acceptance, (*slots, *left))
+
+
+def _is_starting(round_: Round, slot: Slot) -> bool:
+    """Whether it is about to start: what comes after it waits. What finds no host is waited for by nobody."""
+    instance, course, service = slot.instance, slot.course, slot.in_force
+    if not isinstance(slot.acceptance, Accepted) or service.spec.state != "Running":
+        return False
+    if instance is None or course.to or instance.uid in round_.delayed:
+        return bool(course.actions or instance)
+    if instance.spec.grant is not None:
+        return starts(round_.world, instance)
+    return is_unanswered(round_.world, service, instance, slot.asked)
 
 
 def decide_in_turn(world: World, service: HAService) -> tuple[Round, Decision]:
     """What the operator decides about one service: after those that come before it, whose hosts are taken by then."""
-    round_ = begin(world)
-    keys = in_turn(world)
-    for key in keys[: keys.index(service.key)] if service.key in keys else keys:
-        with suppress(ValidationError):  # it cannot be planned, which stops no other
-            decide(round_, world.services[key])
-    return round_, decide(round_, service)
+    world.memo = {}  # as in a plan: who depends on whom is worked out once, not once for each of them
+    try:
+        round_ = begin(world)
+        keys = in_turn(world)
+        for key in keys[: keys.index(service.key)] if service.key in keys else keys:
+            with suppress(*BROKEN):  # it cannot be planned, which stops no other
+                decide(round_, world.services[key])
+        return round_, decide(round_, service)
+    finally:
+        world.memo = None
 
 
 def next_host(round_: Round, slot: Slot) -> Placed | NoHost:
@@ -100,6 +121,7 @@ def next_host(round_: Round, slot: Slot) -> Placed | NoHost:
 def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) -> Slot:
     world, instance = round_.world, round_.world.instance_of(service, name)
     if instance is None:
+        service = part_of(world, service, name)
         course = _creation(world, service, name, acceptance)
         # Of several copies each host can have one: which is for whom is seen when it is there.
         asked = () if are_many(world, service) else standbys(world, service, None)
@@ -112,7 +134,7 @@ def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) 
 
 
 def _last(
-    world: World,
+    round_: Round,
     service: HAService,
     instance: HAInstance,
     acceptance: Acceptance,
@@ -120,8 +142,9 @@ def _last(
     needs: tuple[Precondition, ...] = (),
 ) -> Slot:
     """An instance that goes."""
-    course = instances.leave(world, instance, why, needs)
-    asked = _asked(world, service, instance, acceptance)
+    service = part_of(round_.world, service, instance.metadata.name)
+    course = instances.leave(round_, service, instance, why, needs)
+    asked = _asked(round_.world, service, instance, acceptance)
     return Slot(instance.metadata.name, instance, service, acceptance, course, is_leaving=True, asked=asked)
 
 
@@ -129,6 +152,10 @@ def _creation(world: World, service: HAService, name: str, acceptance: Acceptanc
     key = key_of(service.metadata.namespace, name)
     if not isinstance(acceptance, Accepted) or service.spec.state != "Running":
         return Course()
+    if len(name) > OBJECT_NAME_CHARS:
+        return Course(
+            missing=f"its HAInstance {name} would have a name of {len(name)} characters, and {OBJECT_NAME_CHARS} is the most"
+        )
     if why := world.why_unreadable(HA_INSTANCES.kind, key):
         return Course(missing=f"its HAInstance {key} cannot be read, so nobody knows where it runs: {why}")
     if key in world.instances:

@@ -1,13 +1,12 @@
 """What to do about a host that is late: look at its power, seal its session, want it off, or take all of that back.
 
 PROTOCOL 4. Only a session that holds an open grant for something exclusive is touched. Before any seal or `Off` the
-guard is asked, which knows all hosts; its refusals are sentences that users see.
+guard is asked (`fence_guard.py`), which knows all hosts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal
 
 from backstay_api.objects.lease import HostLease
@@ -17,20 +16,10 @@ from backstay_api.objects.models.instance import Grant, SessionRef
 from backstay_api.objects.promise import silent_after_s
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Action, DeleteFence, RequestFence, SealLease, UpdateFence
-from backstay_operator.planner.judge.budget import Budget, draw_up, is_in_status
-from backstay_operator.planner.judge.evidence import (
-    Missing,
-    closed,
-    confirmation,
-    could_be_proven,
-    has_no_means,
-    is_disproved,
-    request_for,
-)
+from backstay_operator.planner.judge.budget import is_in_status
+from backstay_operator.planner.judge.evidence import Missing, closed, confirmation, is_disproved, request_for
 from backstay_operator.planner.judge.first_epoch import awaited
-from backstay_operator.planner.judge.storm import Storm, storm
-from backstay_operator.planner.judge.stuck import Stuck, stops_in_order, stuck_hosts, within_budget
-from backstay_operator.planner.judge.takeover import why_left_alone
+from backstay_operator.planner.judge.stuck import stops_in_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import (
     Liveness,
@@ -43,75 +32,12 @@ from backstay_operator.planner.know.liveness import (
     trusts_itself,
 )
 from backstay_operator.planner.know.world import BUDGET_PERIOD_S, LeaseSeen, World
+from backstay_operator.planner.preconditions import Precondition, removed
 from backstay_operator.planner.words import listed
 
+from .fence_guard import Guard, held_back, is_read_off, present_request
+
 Want = Literal["Observe", "Off", "Withdrawn"]
-
-
-@dataclass(frozen=True)
-class Guard:
-    """What must be known of all hosts before one is sealed or fenced; worked out once a round."""
-
-    storm: Storm
-    left_alone: Mapping[str, str]
-    """Lost hosts whose end would help nobody now, each with a sentence."""
-    budget: Budget
-    stuck: Mapping[str, Stuck]
-    """Hosts that live, and have something that cannot be stopped and that they are to be fenced for."""
-
-
-def fence_guard(world: World) -> Guard:
-    """Look at all hosts."""
-    lost = [host for host in world.leases if _wants_fencing(world, host)]
-    # What is sealed is lost to its host anyway: it stops when it learns of that. So what was begun there is brought to an end.
-    silent = [host for host in lost if of_host(world, host) is Liveness.SILENT]
-    left_alone = {host: why for host in silent if (why := why_left_alone(world, host, world.leases[host].lease.holder))}
-    waiting = sorted(
-        (host for host in lost if host not in left_alone and not _is_ordered(world, host)),
-        key=lambda host: (-age_s(world, world.leases[host]), host),
-    )
-    storm_ = storm(world, left_alone)
-    stuck = stuck_hosts(world, storm_)
-    budget = draw_up(world, waiting, next((host for host, one in stuck.items() if not one.why_not), ""))
-    return Guard(storm_, left_alone, budget, within_budget(stuck, budget))
-
-
-def held_back(world: World, guard: Guard, host: str) -> str | None:
-    """Why the session that holds this host's Lease may be neither sealed nor fenced now, as a sentence; None: it may."""
-    request = _present_request(world, host)
-    if confirmation(world, request) is not None:
-        return None
-    if is_hands_off(world, host):
-        return f"{host} is in maintenance (HandsOff): nobody is fenced"
-    if _is_read_off(request):
-        return None
-    if not could_be_proven(world, host):
-        return f"{has_no_means(host)}, so sealing it would prove nothing"
-    return _not_now(guard, host)
-
-
-def guards_refusal(world: World, guard: Guard, host: str) -> str:
-    """What the guard alone holds against fencing this lost host now; empty if it is not the guard."""
-    request = _present_request(world, host)
-    is_exempt = _is_read_off(request) or confirmation(world, request) is not None or _is_ordered(world, host)
-    is_asked = of_host(world, host) in (Liveness.SILENT, Liveness.SEALED) and could_be_proven(world, host)
-    return (_not_now(guard, host) or "") if is_asked and not is_exempt and not is_hands_off(world, host) else ""
-
-
-def about_stop(guard: Guard, instance: HAInstance) -> str:
-    """What becomes of a host that lives, where this cannot be stopped and it is to be fenced for that; empty if it is not."""
-    found = guard.stuck.get(instance.holder)
-    if found is None or instance.key not in found.keys:
-        return ""
-    return found.why_not or f"{instance.holder} is fenced for that, as recovery.onStopFailure asks"
-
-
-def _not_now(guard: Guard, host: str) -> str | None:
-    if host in guard.left_alone:
-        return guard.left_alone[host]
-    if guard.storm.is_frozen:
-        return guard.storm.why
-    return guard.budget.refused.get(host)
 
 
 def fence_actions(world: World, guard: Guard, host: str) -> list[Action]:
@@ -155,7 +81,7 @@ def _present_actions(world: World, guard: Guard, host: str) -> list[Action]:
 
 def _disproved(world: World, host: str) -> list[Action]:
     """A person's word that was not true goes, with its request, so that it can never count and a better one can be given."""
-    request = _present_request(world, host)
+    request = present_request(world, host)
     if request is None or request.status.evidence is not None or not is_disproved(world, request):
         return []
     by = request.spec.confirm.by if request.spec.confirm else "somebody"
@@ -186,9 +112,9 @@ def _seal_alive(guard: Guard, host: str, lease: HostLease) -> list[Action]:
 
 
 def _reason_to_seal(world: World, host: str) -> str | None:
-    request, state = _present_request(world, host), of_host(world, host)
-    if _is_read_off(request):
-        return f"{host} is late, and its power was read off"
+    request, state = present_request(world, host), of_host(world, host)
+    if is_read_off(request):
+        return f"{host} is late, and its fencing device says that it is off"
     if state is not Liveness.SILENT:
         return None
     if confirm := confirmation(world, request):
@@ -249,7 +175,7 @@ def _is_ahead(request: FenceRequest, want: Want) -> bool:
 
 
 def _take_back(world: World, host: str, why: str) -> list[Action]:
-    request = _present_request(world, host)
+    request = present_request(world, host)
     if request is None or request.spec.want == "Withdrawn" or request.status.evidence is not None:
         return []
     return [UpdateFence(request, "Withdrawn", why)]
@@ -269,12 +195,12 @@ def _awaited_actions(world: World, host: str) -> list[Action]:
     confirm = confirmation(world, request)
     if confirm is None and is_hands_off(world, host):
         return []
-    if confirm is None and not _is_read_off(request):
+    if confirm is None and not is_read_off(request):
         why = f"{awaited(world, host)} waits for what {host} was running for an HAInstance that is gone"
         return _want_of(world, host, session, latest.machine_uuid, "Observe", why)
     if seen.lease.sealed:
         return []  # for this session, so that what was said counts; or for an older one: it is reopened for this one first
-    why = f"{confirm.by} has confirmed that it is powered off" if confirm else "its power was read off"
+    why = f"{confirm.by} has confirmed that it is powered off" if confirm else "its fencing device says that it is off"
     return [
         SealLease(seen.lease, f"{host} is silent, and {why}", None if seen.lease.holder == session.text else session)
     ]
@@ -300,8 +226,10 @@ def _is_silent(world: World, host: str, seen: LeaseSeen) -> bool:
 
 
 def _past_actions(world: World, host: str) -> list[Action]:
+    if not world.requests_of.get(host):
+        return []
     needed = {grant.session.text for _, grant in _held_instances(world, host)}
-    present = _present_request(world, host)
+    present = present_request(world, host)
     asked = _awaited_session(world, host)
     actions: list[Action] = []
     for name in sorted(world.requests_of.get(host, ())):
@@ -310,12 +238,23 @@ def _past_actions(world: World, host: str) -> list[Action]:
             continue
         why = _why_nobody_needs(world, request)
         if why is not None:
-            actions.append(DeleteFence(request, why))
+            actions.append(DeleteFence(request, why, _needs(world, host)))
         elif request.status.evidence is None and request.spec.want == "Off":
             actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))
         elif request.spec.want == "Observe" and request is not present and request.spec.session != asked:
             actions.append(UpdateFence(request, "Withdrawn", f"another session holds the Lease of {host}"))
     return actions
+
+
+def _needs(world: World, host: str) -> tuple[Precondition, ...]:
+    """A host that we only do not know has not been removed, and a request may be the last that tells of a seal."""
+    known, what_for = (
+        world.hosts.get(host),
+        f"what was asked about the power of {host} is forgotten once it has been removed",
+    )
+    if known is not None and known.metadata.deletion_timestamp is None:
+        return ()
+    return removed(known, host, what_for)
 
 
 def _why_nobody_needs(world: World, request: FenceRequest) -> str | None:
@@ -369,29 +308,3 @@ def _held_instances(world: World, host: str) -> Iterator[tuple[HAInstance, Grant
 def _present_grant(world: World, host: str) -> tuple[SessionRef, str]:
     holder = world.leases[host].lease.holder
     return next((g.session, g.machine_uuid) for _, g in _held_instances(world, host) if g.session.text == holder)
-
-
-def _present_request(world: World, host: str) -> FenceRequest | None:
-    """The request for the session that holds the Lease now."""
-    seen, names = world.leases.get(host), sorted(world.requests_of.get(host, ()))
-    held_by = (seen.lease.holder, seen.lease.seq) if seen is not None else None
-    sessions_of = ((world.requests[name], world.requests[name].spec.session) for name in names)
-    return next((request for request, one in sessions_of if (one.text, one.seq) == held_by), None)
-
-
-def _wants_fencing(world: World, host: str) -> bool:
-    state = of_host(world, host)
-    return state in (Liveness.SILENT, Liveness.SEALED) and holds_exclusively(
-        world, host, world.leases[host].lease.holder
-    )
-
-
-def _is_read_off(request: FenceRequest | None) -> bool:
-    # What was read before an alarm turned out to be false says nothing of the next.
-    return request is not None and request.status.power == "Off" and request.spec.want != "Withdrawn"
-
-
-def _is_ordered(world: World, host: str) -> bool:
-    """An `Off` has been ordered for the present session: its place in the budget is taken."""
-    request = _present_request(world, host)
-    return request is not None and request.spec.want == "Off"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from backstay_api.objects.models import HAInstance, HAService, Host
+from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Host
 from backstay_api.objects.models.base import Object
 from backstay_operator.planner.actions import SetFinalizer
 
@@ -13,6 +14,13 @@ INSTANCE_FINALIZER: Final = "backstay.dev/instance"
 HOST_FINALIZER: Final = "backstay.dev/host"
 REQUEST_FINALIZER: Final = "backstay.dev/fence"
 """On a FenceRequest from its `Off` on: that we have switched a host off, and owe it an `on`, stands nowhere else."""
+FINALIZERS: Final[Mapping[type[Object], str]] = {
+    HAService: SERVICE_FINALIZER,
+    HAInstance: INSTANCE_FINALIZER,
+    Host: HOST_FINALIZER,
+    FenceRequest: REQUEST_FINALIZER,
+}
+"""By what carries it."""
 
 
 def is_ours(thing: Object, finalizer: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +12,9 @@ from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.annotations import read_annotation
 from backstay_operator.planner.know.holdings import not_ours
+from backstay_operator.planner.know.parts import role_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNMANAGED
 
@@ -59,16 +60,13 @@ class Stay:
 
 def wish_of(service: HAService) -> Wish | str | None:
     """The wish to move, if there is one; a sentence where it cannot be read."""
-    text = (service.metadata.annotations or {}).get(MOVE_ANNOTATION)
-    if not text:
-        return None
-    try:
-        raw: Any = json.loads(text)
-        generation = raw.get("generation")
-        meant_for, expires = None if generation is None else int(generation), str(raw.get("expires") or "")
-        return Wish(str(raw["host"]), meant_for, expires, str(raw.get("instance") or ""))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"the annotation {MOVE_ANNOTATION} cannot be read ({error!r}); use `backstay move`"
+    return read_annotation(service, MOVE_ANNOTATION, _read_wish, "backstay move")
+
+
+def _read_wish(raw: Any) -> Wish:
+    generation = raw.get("generation")
+    meant_for, expires = None if generation is None else int(generation), str(raw.get("expires") or "")
+    return Wish(str(raw["host"]), meant_for, expires, str(raw.get("instance") or ""))
 
 
 def spent_wish(world: World, service: HAService) -> list[Action]:
@@ -88,7 +86,7 @@ def _meant(world: World, service: HAService, wish: Wish) -> HAInstance | None:
 
 def _why_spent(world: World, service: HAService, instance: HAInstance | None, wish: Wish) -> str:
     if not wish.instance and are_many(world, service):
-        return f"it has several copies, and the wish names none: backstay move {service.metadata.name} --instance NAME"
+        return f"it has several copies, and the move names none: backstay move {service.metadata.name} --instance NAME"
     if wish.instance and instance is None:
         return f"there is no instance {wish.instance}"
     if only := its_host(service, instance):
@@ -118,7 +116,8 @@ def _is_under_way(world: World, instance: HAInstance | None) -> bool:
 def wished_host(service: HAService, instance: HAInstance) -> str | None:
     """Where a person wants it."""
     wish = wish_of(service)
-    return wish.host if isinstance(wish, Wish) and wish.instance in ("", instance.metadata.name) else None
+    meant = (instance.metadata.name,) if role_of(service) else ("", instance.metadata.name)
+    return wish.host if isinstance(wish, Wish) and wish.instance in meant else None
 
 
 def consider(round_: Round, service: HAService, instance: HAInstance) -> Move | Stay:
@@ -159,6 +158,11 @@ def elsewhere(
     """Where it would go if it had to leave its holder; or whether it could go where a person wants it."""
     holder = (instance.holder,) if instance and instance.holder and to is None else ()
     return place(round_.world, service, instance, to=to, away_from=holder, planned=round_.planned, announced=announced)
+
+
+def towards_any(round_: Round, service: HAService, instance: HAInstance, because: str) -> Move | Stay:
+    """To the best host but its holder, if that could take it this very moment."""
+    return _checked(round_, service, instance, _towards(elsewhere(round_, service, instance), because))
 
 
 def _failed(round_: Round, service: HAService, instance: HAInstance, holder: str) -> Move | Stay | None:

@@ -6,25 +6,26 @@ something was ever ordered Down is the whole memory of a move: an epoch that was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from backstay_api.objects.bounds import MOST_INSTANCES
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.models.prerequisites import CopyQuestion, ExpectedCopy, PrerequisiteOrder
 from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.names import key_of
-from backstay_api.objects.object_kinds import HOSTS
-from backstay_api.objects.resource_kinds import units_of
+from backstay_api.objects.resource_kinds import is_prerequisite, units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
+from backstay_operator.planner.judge.prerequisites import expected
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.fitting import MOST_BYTES
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Gone, Precondition, Unnamed, distinct, still
+from backstay_operator.planner.preconditions import Precondition, Unnamed, as_known, distinct
 from backstay_operator.planner.words import UNMANAGED, listed
 
 from . import leftovers
@@ -40,6 +41,10 @@ class Wanted:
 
     instances: Mapping[str, InstanceOrder]
     standbys: Mapping[str, StandbyOrder]
+    prerequisites: Mapping[str, PrerequisiteOrder] = field(default_factory=dict)
+    """By UID of the HAInstance: what to look at."""
+    questions: Sequence[CopyQuestion] = ()
+    """Where prerequisites differ."""
     secured: frozenset[str] = frozenset()
     """Units that may not start by themselves there, with those that the orders name."""
     keep_secured: bool = False
@@ -74,7 +79,7 @@ def merge_forward(
         if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
-    # What neither merges (the heartbeat, checks, what is secured, whether hands are off) is as it is wanted now.
+    # What neither merges (the heartbeat, checks, prerequisites, questions, what is secured, whether hands are off) is as it is wanted now.
     return wanted.model_copy(update={"instances": instances, "standbys": standbys})
 
 
@@ -104,12 +109,23 @@ def order(
         session=grant.session,
         want=want,
         exclusive=instance.spec.exclusive,
+        role="Promoted" if instance.is_promoted else None,
         revision=revision,
         cleared=clears,
         why=clip(why),
         to=to,
+        expects=_expects(world, service, instance, stored),
         **(_carried_out(service, want) if service else {}),
     )
+
+
+def _expects(
+    world: World, service: HAService | None, instance: HAInstance, stored: InstanceOrder | None
+) -> list[ExpectedCopy]:
+    """What made the host fit to be chosen, as it was then: for the whole epoch, since it is looked at before the first start alone."""
+    if stored is not None and stored.epoch == instance.spec.epoch:
+        return stored.expects
+    return expected(world, service, instance, instance.holder) if service else []
 
 
 def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, Any]:
@@ -125,7 +141,7 @@ def _carried_out(service: HAService, want: Literal["Up", "Down"]) -> dict[str, A
 
 def rendered(service: HAService) -> list[RenderedResource]:
     """The resources as agents are told them."""
-    return [resource.rendered for resource in service.spec.resources]
+    return [resource.rendered for resource in service.spec.resources if not is_prerequisite(resource)]
 
 
 def standby_order(world: World, host: str, service: HAService, instance: HAInstance) -> StandbyOrder:
@@ -141,6 +157,7 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
         service=instance.spec.service.name,
         revision=revision,
         resources=rendered(service),
+        score_command=service.spec.promotion.score_command if instance.is_promoted and service.spec.promotion else None,
     )
 
 
@@ -159,6 +176,25 @@ def too_large(world: World, host: str, service: HAService, instance: HAInstance)
 
 def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     """The write that brings this host's orders forward, if there is anything to bring."""
+    assignment = world.assignments.get(host)
+    if assignment is None or not _is_all_wanted(assignment, wanted):
+        return _assign(world, host, wanted)
+    # Of what is about anything else only the host's object counts then. `needs` and `first` say of it what the same plans have said.
+    looks = wanted.prerequisites, wanted.questions
+    asked = (wanted.instances, wanted.standbys, *looks, wanted.secured, wanted.named, wanted.keep_secured)
+    made_from = (assignment, world.hosts.get(host), *asked)
+    kept = world.keep("orders", host, made_from, lambda: _assign(world, host, wanted))
+    is_by_itself = kept is None or not kept.gives_back  # of what is given back all services are asked
+    return kept if is_by_itself else _assign(world, host, wanted)
+
+
+def _is_all_wanted(assignment: HostAssignment, wanted: Wanted) -> bool:
+    """Whether the host has orders only about what shall be there, and says nothing of anything else: nothing is left over."""
+    ordered = assignment.spec.instances.keys()
+    return assignment.status.instances.keys() <= ordered <= wanted.instances.keys()
+
+
+def _assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     assignment = world.assignments.get(host)
     if assignment is None and not _may_be_made(world, host):
         return None
@@ -188,10 +224,9 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
 def _needs_to_give_back(world: World, host: str, units: frozenset[str]) -> tuple[Precondition, ...]:
     """That nobody else names them, and that the host is as we know it: an older picture may lack a service, an edit or a label."""
     what_for, seen = f"{listed(sorted(units))} would start by itself on {host}", world.hosts.get(host)
-    as_known = still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
     named = (one for one in world.services.values() if not units.isdisjoint(units_of(one.spec.resources)))
     known = frozenset((one.uid, one.metadata.generation or 0) for one in named)
-    return as_known, Unnamed(tuple(sorted(units)), known, what_for)
+    return as_known(seen, host, what_for), Unnamed(tuple(sorted(units)), known, what_for)
 
 
 def _may_be_made(world: World, host: str) -> bool:
@@ -213,6 +248,8 @@ def _brought_forward(
             "checks": known.spec.checks if known else stored.checks,
             "instances": {**wanted.instances, **left.downs},
             "standbys": dict(wanted.standbys),
+            "prerequisites": fitting.fitted_prerequisites(stored.prerequisites, wanted.prerequisites),
+            "questions": fitting.fitted_questions(stored.questions, wanted.questions),
             "hands_off": _hands_off(known) if known else stored.hands_off,
         }
     )
@@ -262,6 +299,8 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
         and stored.secured == merged.secured
         and stored.hands_off == merged.hands_off
         and stored.checks == merged.checks
+        and stored.prerequisites == merged.prerequisites
+        and stored.questions == merged.questions
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())

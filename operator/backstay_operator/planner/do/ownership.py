@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
-from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
+from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_api.objects.resource_kinds import Claim
 from backstay_operator.planner.actions import Action, CreateClaim, DeleteClaim, SetFinalizer, WriteClaim
 from backstay_operator.planner.judge import remains
@@ -21,7 +21,7 @@ from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.claims import claim_for, on_host, owner_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Alone, Gone, NoInstances, Precondition, still
+from backstay_operator.planner.preconditions import Alone, Gone, NoInstances, Precondition, as_known, still
 from backstay_operator.planner.words import listed
 
 from .finalizers import HOST_FINALIZER, INSTANCE_FINALIZER, SERVICE_FINALIZER, is_ours, marked
@@ -32,10 +32,14 @@ Owned = Mapping[str, Sequence[str]]
 
 
 def owned(world: World) -> Owned:
-    """All claims by their owners, worked out once a round."""
+    """All claims by their owners."""
+    return world.keep("owned", "", tuple(world.claims.values()), lambda: _owned(world))
+
+
+def _owned(world: World) -> Owned:
     found: dict[str, list[str]] = defaultdict(list)
     for name in sorted(world.claims):
-        for uid in {owner.uid for owner in world.claims[name].owners}:
+        for uid in holdings.owners(world, world.claims[name]):
             found[uid].append(name)
     return found
 
@@ -168,8 +172,8 @@ def _its_hosts(claim: ResourceClaim, service: HAService) -> set[str]:
 
 def _left_hosts(world: World, service: HAService, instances: Sequence[HAInstance], claim: ResourceClaim) -> set[str]:
     """Hosts where it has what it wants, is not to run, and where nothing of it may run any more."""
-    hosts = _hosts_of(world, service, instances)
-    mine = [one for one in claim.spec.hosts or () if one.uid == service.uid and one.host not in hosts]
+    hosts = set(_hosts_of(world, service, instances))
+    mine = [one for one in claim.spec.hosts or () if one.host not in hosts and one.uid == service.uid]
     return {one.host for one in mine if not _is_needed(world, one, instances)}
 
 
@@ -182,7 +186,7 @@ def _may_be_named(claim: ResourceClaim, service: HAService, instances: Sequence[
 def _is_none_of(service: HAService, world: World, host: str) -> Precondition:
     """That the host is still none of the service's: an older picture may lack it, or its labels."""
     what_for, seen = f"{host} may be one of the hosts of {service.key}", world.hosts.get(host)
-    return still(seen, same_version=True, what_for=what_for) if seen else Gone(HOSTS.kind, "", host, "", what_for)
+    return as_known(seen, host, what_for)
 
 
 def _is_needed(world: World, owner: HostOwner, instances: Sequence[HAInstance]) -> bool:
@@ -236,8 +240,8 @@ def let_go(world: World, service: HAService, owned: Sequence[str]) -> list[Actio
 def abandoned(world: World) -> list[Action]:
     """Claims of services that are gone without us, or that outlived them."""
     actions: list[Action] = []
-    for _, claim in sorted(world.claims.items()):
-        for gone in {owner.uid: owner for owner in claim.owners if _is_abandoned(world, owner)}.values():
+    for claim in _of_strangers(world):
+        for gone in [owner for owner in holdings.owners(world, claim).values() if _is_abandoned(world, owner)]:
             what_for = f"a claim is given back when its service {gone.key} is gone"
             needs = (
                 Gone(HA_SERVICES.kind, gone.namespace, gone.name, gone.uid, what_for),
@@ -249,6 +253,21 @@ def abandoned(world: World) -> list[Action]:
                 actions += done
                 break  # the next owner's turn comes with the next version
     return actions
+
+
+def _of_strangers(world: World) -> list[ResourceClaim]:
+    """Claims of which an owner is none of the services that are there, by name."""
+    there = {(key, one.uid) for key, one in world.services.items()}
+    if world.keep("all owners", "", tuple(world.claims.values()), lambda: _owners(world)) <= there:
+        return []
+    return [claim for _, claim in sorted(world.claims.items())]
+
+
+def _owners(world: World) -> frozenset[tuple[str, str]]:
+    """Key and UID of all that own anything."""
+    return frozenset(
+        (one.key, one.uid) for claim in world.claims.values() for one in holdings.owners(world, claim).values()
+    )
 
 
 def _is_abandoned(world: World, owner: ClaimOwner) -> bool:

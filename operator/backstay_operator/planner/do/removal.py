@@ -13,7 +13,7 @@ from backstay_operator.planner.judge.evidence import is_proven_over
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import held
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition
+from backstay_operator.planner.preconditions import HoldsNothing, Precondition, removed
 
 from .finalizers import HOST_FINALIZER, is_ours
 
@@ -59,8 +59,7 @@ def _is_leaving(world: World, name: str) -> bool:
 
 def _needs(world: World, name: str) -> tuple[Precondition, ...]:
     what_for = f"the orders and the Lease of {name} are deleted once it has been removed"
-    is_gone = (Gone(HOSTS.kind, "", name, "", what_for),) if name not in world.hosts else ()
-    return *is_gone, HoldsNothing(name, what_for)
+    return removed(world.hosts.get(name), name, what_for)
 
 
 def _is_open(world: World, name: str) -> bool:

@@ -6,11 +6,33 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance
+from backstay_operator.planner.judge.acceptance import priority_of
 from backstay_operator.planner.judge.remains import instance_of, stored_order
 from backstay_operator.planner.judge.waiting import rooms
+from backstay_operator.planner.know.dependencies import after_what_they_depend_on
+from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Precondition
 
-from .fences import Guard, fence_guard
+from .fence_guard import Guard, fence_guard
+
+
+@dataclass(frozen=True)
+class Shed:
+    """An instance that is stopped to make room for something more important."""
+
+    why: str
+    needs: tuple[Precondition, ...]
+    """What must be so of that before it is told to stop."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """That a service is to stop."""
+
+    why: str
+    is_move: bool
+    """It goes on elsewhere, or starts again."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +47,22 @@ class Round:
     """Keys of instances of which this very plan writes that their present epoch is over: nobody holds them any more."""
     rooms: dict[str, str] = field(default_factory=dict)
     """By UID of an HAInstance that waits: the host on which it leaves room for all that wait with it."""
+    sheds: dict[str, Shed] = field(default_factory=dict)
+    """By UID of an HAInstance: why it is stopped for what was decided about before it."""
     edited: set[str] = field(default_factory=set)
     """UIDs of instances to which this very plan gives an edit that touches what runs."""
     placing: dict[str, str] = field(default_factory=dict)
     """By UID of a service of several copies: the copy that is placed for the first time now. Others wait until it is seen."""
+    answering: dict[str, list[str]] = field(default_factory=dict)
+    """By UID of a service of several copies: hosts that may say in a moment that they can start a copy which has never run."""
+    starting: set[str] = field(default_factory=set)
+    """Keys of services on which others depend, and which are about to start."""
+    stopping: dict[str, Stop] = field(default_factory=dict)
+    """By key of a service of which no copy shall run on: it stops, or waits until what depends on it has stopped."""
+    let_go: set[str] = field(default_factory=set)
+    """UIDs of instances that this very plan stops."""
+    delayed: set[str] = field(default_factory=set)
+    """UIDs of instances that wait for a service which is about to start."""
     _bound: dict[str, str] = field(default_factory=dict)
 
     def send(self, instance: HAInstance, host: str) -> None:
@@ -52,5 +86,20 @@ def begin(world: World) -> Round:
 
 
 def in_turn(world: World) -> list[str]:
-    """Keys of all services in the order in which they are decided about: the more important first, then by name."""
-    return sorted(world.services, key=lambda key: (-(world.services[key].spec.placement.priority or 0), key))
+    """Keys of all services in the order in which they are decided about: the more important first, then by name.
+
+    But none comes before what it depends on, which counts as important as it is.
+    """
+    return world.once("in turn", (), lambda: _in_turn(world))
+
+
+def _priority(world: World, key: str) -> int:
+    try:
+        return priority_of(world, world.services[key])
+    except BROKEN:
+        return 0  # it is told of where it is decided about
+
+
+def _in_turn(world: World) -> list[str]:
+    keys = sorted(world.services, key=lambda key: (-_priority(world, key), key))
+    return after_what_they_depend_on(world, keys) if world.depending else keys

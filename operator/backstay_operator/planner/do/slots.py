@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance, HAService, Host
-from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, slot_number
+from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, promoted_name, slot_number
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 from backstay_operator.planner.judge.copies import instances_of
 from backstay_operator.planner.judge.host_facts import facts_of
@@ -20,6 +20,7 @@ from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.judge.scores import preference
 from backstay_operator.planner.know import sessions
+from backstay_operator.planner.know.parts import part_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Precondition, still
@@ -57,6 +58,8 @@ def slots_of(world: World, service: HAService, *, is_accepted: bool) -> Slots:
             return _replicated(world, service)
         case "EveryHost":
             return _every_host(world, service)
+        case "Promotable":
+            return _promotable(world, service)
     return Slots(service.slots, {name: Surplus(_NONE_SUCH) for name in there if name not in service.slots})
 
 
@@ -112,6 +115,13 @@ def _replicated(world: World, service: HAService) -> Slots:
     return Slots(tuple(name for _, name in sorted(numbers.items())), surplus)
 
 
+def _promotable(world: World, service: HAService) -> Slots:
+    """The copies, and the promoted role: the last, for it goes by what is decided about them."""
+    role = promoted_name(service.metadata.name)
+    copies = _replicated(world, part_of(world, service, instance_name(service.metadata.name)))
+    return Slots((*copies.names, role), copies.surplus)
+
+
 def _number(service: HAService, name: str) -> int:
     """Of a slot; -1 where it is named by a host."""
     number = slot_number(service.metadata.name, name)
@@ -134,21 +144,25 @@ class _Wanted:
     rank: int
     why: str
     """What is wrong with it; empty: it runs well."""
+    is_promoted: bool
+    """The promoted role stands on it."""
     preference: int
     services: int
     """Of its host."""
     number: int
 
     @property
-    def key(self) -> tuple[int, int, int, int]:
-        return (self.rank, self.preference, -self.services, -self.number)
+    def key(self) -> tuple[int, bool, int, int, int]:
+        return (self.rank, self.is_promoted, self.preference, -self.services, -self.number)
 
 
 def _wanted(world: World, service: HAService, instance: HAInstance) -> _Wanted:
     facts = facts_of(world, instance.holder) if instance.holder in world.hosts else None
     points = preference(Question(world, service, instance), facts).points if facts else 0
     number = _number(service, instance.metadata.name)
-    return _Wanted(*_how_well(world, service, instance), points, facts.services if facts else 0, number)
+    role = world.instance_of(service, promoted_name(service.metadata.name))
+    is_promoted = role is not None and role.holder == instance.holder != ""
+    return _Wanted(*_how_well(world, service, instance), is_promoted, points, facts.services if facts else 0, number)
 
 
 def _how_well(world: World, service: HAService, instance: HAInstance) -> tuple[int, str]:
@@ -184,8 +198,10 @@ def _least_wanted(
 def _why_less(world: World, service: HAService, instance: HAInstance, kept: Sequence[HAInstance]) -> str:
     """What sets it apart from the one of those that stay that is wanted least."""
     mine, other = _wanted(world, service, instance), _wanted(world, service, kept[0]) if kept else None
-    if other is None or mine.why:
+    if other is None or mine.rank != other.rank:
         return mine.why or "the others cannot be read"
+    if mine.is_promoted is not other.is_promoted:
+        return f"that on {kept[0].holder} is promoted"
     if mine.preference != other.preference:
         return f"{instance.holder} is preferred by {mine.preference:+d}, {kept[0].holder} by {other.preference:+d}"
     if mine.services != other.services:

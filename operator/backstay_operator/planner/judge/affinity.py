@@ -15,7 +15,7 @@ from backstay_operator.planner.know.affinity import comes_first, is_mutual, name
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
-from .acceptance import own_fault
+from .acceptance import refused_alone
 from .host_facts import HostFacts, Rejected
 from .questions import Question
 
@@ -76,6 +76,12 @@ def _together(ask: Question, facts: HostFacts, lost: str = "") -> Rejected | Non
         lacks = "what it must run together with"
         return Rejected("Together", f"lacks {lacks}", f"lack {lacks}", f"{tie.title} {where}")
     return None
+
+
+def follows(ask: Question) -> frozenset[str]:
+    """UIDs of the services that it must run together with, and that go where they like."""
+    ties = (tie for tie in _required(ask) if tie.is_together and tie.binds)
+    return frozenset(other.uid for tie in ties for other in tie.others)
 
 
 def broken(ask: Question, facts: HostFacts) -> list[str]:
@@ -139,6 +145,11 @@ def _required(ask: Question) -> Iterator[Tie]:
     return (tie for tie in _ties(ask) if tie.rule.required)
 
 
+def has_ties(ask: Question) -> bool:
+    """Whether any rule about other services concerns it."""
+    return bool(_ties(ask))
+
+
 def _ties(ask: Question) -> tuple[Tie, ...]:
     world, service = ask.world, ask.service
     if not world.ruled and not (service.spec.placement.together or service.spec.placement.apart):
@@ -174,5 +185,5 @@ def _mirrored(world: World, service: HAService) -> Iterator[Tie]:
         for path, rule in rules_of(owner):
             if not is_mutual(path, rule) or not names(owner, rule, service):
                 continue
-            if owner.metadata.deletion_timestamp is None and own_fault(world, owner) is None:
+            if owner.metadata.deletion_timestamp is None and refused_alone(world, owner) is None:
                 yield Tie(rule, wants_near(path), (owner,), owner.key, comes_first(owner, service))

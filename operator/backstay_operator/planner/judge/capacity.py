@@ -5,11 +5,12 @@ What services really use is measured by nobody: it is the arithmetic of what peo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.quantities import amount, total, written
+from backstay_operator.planner.know.parts import part_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
@@ -19,9 +20,9 @@ from .questions import Planned, Question
 
 def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has enough left of all that placement.capacity names. What is there already has what it needs."""
-    needs = ask.service.spec.placement.capacity if facts.name != ask.holder else None
+    needs = _needed(ask.service) if facts.name != ask.holder else []
     others = _others(ask, facts.name) if needs else []
-    for name in sorted(needs or {}):
+    for name in needs:
         asked, says = _need(ask.service, name), (facts.host.spec.capacity or {}).get(name)
         offered = amount(says) if says is not None else None
         if offered is None:
@@ -32,6 +33,17 @@ def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
     return None
 
 
+def lacks(ask: Question, facts: HostFacts) -> Mapping[str, Fraction] | None:
+    """By name: how much more would have to be free, if not all is; None: the host offers none of it, or never so much."""
+    others, found = _others(ask, facts.name), {}
+    for name in _needed(ask.service):
+        asked, offered = _need(ask.service, name), amount((facts.host.spec.capacity or {}).get(name, ""))
+        if offered is None or asked > offered:
+            return None
+        found[name] = asked - (offered - total(_need(one, name) for one in others))
+    return {name: much for name, much in found.items() if much > 0}
+
+
 def _too_little(name: str, asked: Fraction, offered: Fraction, others: list[HAService]) -> Rejected:
     taken = total(_need(one, name) for one in others)
     by = f", {written(taken)} taken by {listed([one.key for one in others])}" if others else ""
@@ -40,6 +52,11 @@ def _too_little(name: str, asked: Fraction, offered: Fraction, others: list[HASe
         f"has {written(offered)} {name}{by}; {written(asked)} asked for",
         f"have too little {name}: {written(asked)} asked for",
     )
+
+
+def _needed(service: HAService) -> list[str]:
+    """What it needs any of."""
+    return [name for name in sorted(service.spec.placement.capacity or {}) if _need(service, name)]
 
 
 def _need(service: HAService, name: str) -> Fraction:
@@ -54,7 +71,11 @@ def taken(world: World, host: str, planned: Planned, name: str) -> Fraction:
 def _others(ask: Question, host: str) -> list[HAService]:
     """What needs anything there, or will: all copies of all services but this one."""
     there = _there(ask.world, host, ask.planned)
-    return [service for key, service in there if ask.instance is None or key != ask.instance.key]
+    return [
+        service
+        for key, service in there
+        if (ask.instance is None or key != ask.instance.key) and key not in ask.leaving
+    ]
 
 
 def _there(world: World, host: str, planned: Planned) -> Iterator[tuple[str, HAService]]:
@@ -62,5 +83,7 @@ def _there(world: World, host: str, planned: Planned) -> Iterator[tuple[str, HAS
     for key in sorted({*world.held_by.get(host, ()), *planned.get(host, ())}):
         instance = world.instances.get(key)
         service = world.services.get(instance.service_key) if instance is not None else None
-        if service is not None and service.spec.placement.capacity:
-            yield key, service
+        if instance is None or service is None or not service.spec.placement.capacity:
+            continue
+        if (part := part_of(world, service, instance.metadata.name)).spec.placement.capacity:
+            yield key, part

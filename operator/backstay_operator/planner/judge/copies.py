@@ -6,15 +6,16 @@ Two of one service never share a host, for they are one unit there. The copy is 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.claim import ClaimOwner
 from backstay_api.objects.names import host_of_copy
 from backstay_operator.planner.know import holdings
+from backstay_operator.planner.know.parts import role_of
 from backstay_operator.planner.know.world import World
 
-from .remains import entries, left_on
+from .remains import is_left_of_a_gone_one, left_on
 
 Occupied = Mapping[str, Set[str]]
 """By host: UIDs of the service's HAInstances that it has."""
@@ -22,13 +23,20 @@ _NOBODY: Occupied = {}
 
 
 def instances_of(world: World, service: HAService) -> tuple[HAInstance, ...]:
-    """All that there are, in the order of their names."""
-    return tuple(world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
+    """All that there are (of one part of a service: of that part), in the order of their names."""
+    found = tuple(world.instances[key] for key in sorted(world.instances_of.get(service.uid, ())))
+    return tuple(of_part(service, found)) if role_of(service) else found
+
+
+def of_part(service: HAService, instances: Sequence[HAInstance]) -> Sequence[HAInstance]:
+    """Those of them that carry out this part of a service; of a whole one all."""
+    role = role_of(service)
+    return [one for one in instances if one.is_promoted is (role == "Promoted")] if role else instances
 
 
 def are_many(world: World, service: HAService) -> bool:
     """Whether there may be more than one: by its mode, or because an earlier mode has left some."""
-    return service.spec.mode != "Single" or len(world.instances_of.get(service.uid, ())) > 1
+    return service.spec.mode != "Single" or len(instances_of(world, service)) > 1
 
 
 def its_host(service: HAService, instance: HAInstance | None) -> str:
@@ -62,7 +70,7 @@ def _occupied(world: World, service: HAService) -> Occupied:
             if left_on(world, host, one):
                 found[host].add(one.uid)
     for host, owner in _recorded(world, service):
-        if may_be_ordered(world, service, owner) or _is_left_of_a_gone_one(world, service, host, owner):
+        if may_be_ordered(world, service, owner) or is_left_of_a_gone_one(world, service, host, owner):
             found[host].add(owner.instance)
     return found
 
@@ -79,12 +87,6 @@ def _recorded(world: World, service: HAService) -> Iterator[tuple[str, ClaimOwne
 def may_be_ordered(world: World, service: HAService, owner: ClaimOwner) -> bool:
     """Whether an order of an epoch that we have not seen granted yet may be on its way, under what this claim records."""
     return any(one.uid == owner.instance and owner.epoch > one.spec.epoch for one in instances_of(world, service))
-
-
-def _is_left_of_a_gone_one(world: World, service: HAService, host: str, owner: ClaimOwner) -> bool:
-    if any(one.uid == owner.instance for one in instances_of(world, service)):
-        return False
-    return any(uid == owner.instance for uid, _ in entries(world, host))
 
 
 def recorded_for_another(world: World, service: HAService, instance: HAInstance, host: str) -> str:

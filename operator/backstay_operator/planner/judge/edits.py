@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder
-from backstay_api.objects.resource_kinds import canonical_unit, units_of
+from backstay_api.objects.resource_kinds import units_of
+from backstay_api.objects.unit_names import canonical_unit
 from backstay_operator.planner.know.world import World
 
 from .remains import stored_order

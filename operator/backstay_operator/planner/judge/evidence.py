@@ -191,7 +191,7 @@ def _is_lost(world: World, grant: Grant) -> bool:
 def _what_is_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     state = of_host(world, grant.host)
     if state is Liveness.UNSURE:
-        return f"{grant.host} is late, but this operator's own way to the API server has only just come back"
+        return f"{grant.host} is late, but this operator has itself only just reached the API server again"
     lacking = next(filter(None, (kind.missing(world, instance, grant) for kind in KINDS)))
     return lacking if _lives(world, grant) else f"{grant.host} is {_as_people_say(state)}: {lacking}"
 

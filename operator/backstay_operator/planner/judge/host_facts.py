@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,10 +35,12 @@ class Rejected:
     """Because it has a copy of the service already, or one of its own: nobody expects it to stand by for another."""
     is_passing: bool = False
     """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
+    is_unanswered: bool = False
+    """Because it has yet to say something that it is asked."""
     look_again_s: float | None = None
     """When it will be over though nobody writes anything, on the clock of `World.now_s`."""
     reason: str = ""
-    """The reason in the Host's own condition, where that is another word than the rule."""
+    """The reason in a condition, of the Host or of the service, where that is another word than the rule."""
 
     @property
     def why(self) -> str:
@@ -71,6 +74,16 @@ def facts_of(world: World, name: str) -> HostFacts:
     """The facts of one host, kept until one of its objects or the time has changed."""
     host = world.hosts[name]
     return world.once("facts", (host,), lambda: _kept_facts(world, host))
+
+
+def all_facts(world: World) -> Mapping[str, HostFacts]:
+    """Those of all hosts, by name: collected once a plan."""
+    return world.once("all facts", (), lambda: {name: facts_of(world, name) for name in world.hosts})
+
+
+def some_are_tainted(world: World) -> bool:
+    """Whether any host has a taint."""
+    return world.once("tainted", (), lambda: any(host.spec.taints for host in world.hosts.values()))
 
 
 def _kept_facts(world: World, host: Host) -> HostFacts:

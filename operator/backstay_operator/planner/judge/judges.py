@@ -12,18 +12,22 @@ from typing import Final, TypeVar
 
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models.placement import Taint
-from backstay_operator.planner.know.fitting import no_room
+from backstay_operator.planner.know.fitting import no_room, some_are_full
 from backstay_operator.planner.know.holdings import contested
-from backstay_operator.planner.know.selection import why_not_selected
-from backstay_operator.planner.words import UNCLEAR, roughly
+from backstay_operator.planner.know.parts import role_of
+from backstay_operator.planner.know.selection import unselected
+from backstay_operator.planner.words import UNCLEAR
 
-from .affinity import could_be_together, is_apart, is_together
+from .affinity import could_be_together, has_ties, is_apart, is_together
 from .capacity import has_capacity
 from .copies import are_many, its_host, other_there
-from .failures import Failure, failures_that_count
-from .host_facts import HostFacts, Rejected, facts_of
-from .move_budget import forgotten_at_s, home, used_up
+from .host_facts import HostFacts, Rejected, facts_of, some_are_tainted
+from .move_budget import used_up
+from .prerequisites import older_while_it_runs, prerequisites_of, told, unmet
+from .promotion import has_copy_that_works, has_fresh_data, is_not_passed_over, is_scored, keeps_its_copy
 from .questions import Point, Question
+from .retries import could_fail_over, failures_of, may_fail_over, starts_here
+from .spread import is_spread
 
 # --- filters: cheapest first -----------------------------------------------------------------------------------------
 
@@ -36,8 +40,8 @@ def may_stay(ask: Question, facts: HostFacts) -> Rejected | None:
 def is_selected(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host's labels are what placement.hosts asks for."""
     wanted = ask.service.spec.placement.hosts
-    why = why_not_selected(wanted, facts.host.metadata.labels) if wanted else ""
-    if not why:
+    why = ask.once("unselected", lambda: unselected(ask.world, wanted)).get(facts.name) if wanted else None
+    if why is None:
         return None
     return Rejected("Selector", "is not selected", "are not selected by placement.hosts", why)
 
@@ -135,76 +139,14 @@ def has_room(ask: Question, facts: HostFacts) -> Rejected | None:
     return Rejected("Room", why, "can be asked about no more services at a time") if why else None
 
 
-def starts_here(ask: Question, facts: HostFacts) -> Rejected | None:
-    """No start has failed here lately, so that a service does not bounce between two bad hosts; none for good. A person may insist."""
-    if ask.to is not None:
-        return None
-    if final := next((one for one in failures_of(ask) if one.is_final(facts.name)), None):
-        return _cannot_run(ask, final)
-    failed = recent_failures(ask, facts)
-    again_s = retry_after_s(ask, failed)
-    if not failed or (ask.retry and failed[0].ago_s >= again_s):
-        return None
-    again = f" (tried again {roughly(again_s)} after that)" if ask.retry else ""
-    ago, why = f"failed to start it {roughly(failed[0].ago_s)} ago", failed[0].told.why
-    many = f"failed to start it lately{again}"
-    one, particulars = (ago, f"{why}{again}") if why else (f"{ago}{again}", "")
-    wait_s = (again_s if ask.retry else ask.world.settings.start_failure_memory_s) - failed[0].ago_s
-    return Rejected("StartFailed", one, many, particulars, look_again_s=ask.world.now_s + wait_s)
-
-
-def _cannot_run(ask: Question, final: Failure) -> Rejected:
-    told, clear = final.told, f"backstay clear {ask.service.metadata.name} --reason WHY"
-    if told.error_type == "Fatal":
-        says = "may not try it"
-        why = f"as it is configured no host can run it, says {told.host} ({told.why}): edit it; or mend what it names, then `{clear}`"
-        return Rejected("StartFailed", says, says, why)
-    says = "cannot run it until that is mended there"
-    return Rejected("StartFailed", says, says, f"{told.why}; then `{clear}`")
-
-
-def may_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
-    """What has failed elsewhere goes on here only within `recovery.moves`. A person may insist."""
-    if ask.to is not None or (why := used_up(ask.world, ask.service, ask.slot)) == "":
-        return None
-    home_ = home(ask.world, ask.service, ask.instance)
-    return None if home_ is None or facts.name == home_ else _stays(ask, why)
-
-
-def could_fail_over(ask: Question, facts: HostFacts) -> Rejected | None:
-    """The same, if its host were lost now."""
-    why = used_up(ask.world, ask.service, ask.slot)
-    return _stays(ask, why) if why and facts.name != ask.holder else None
-
-
-def _stays(ask: Question, why: str) -> Rejected:
-    says = "may not take it over"
-    return Rejected("Moves", says, says, why, look_again_s=forgotten_at_s(ask.world, ask.service, ask.slot))
-
-
-def failures_of(ask: Question) -> Sequence[Failure]:
-    """All that still count, wherever they were."""
-    return failures_that_count(ask.world, ask.service, ask.slot, ask.instance)
-
-
-def retry_after_s(ask: Question, failed: Sequence[Failure]) -> float:
-    """How long after its last failure a host is tried again where no other will do: twice as long each time."""
-    settings = ask.world.settings
-    return min(settings.start_failure_memory_s, settings.start_retry_s * 2.0 ** max(0, len(failed) - 1))
-
-
-def recent_failures(ask: Question, facts: HostFacts) -> list[Failure]:
-    """Those on this host, the latest first."""
-    return sorted((one for one in failures_of(ask) if one.told.host == facts.name), key=lambda one: one.ago_s)
-
-
 def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has examined this very manifest and could run it now. The holder counts: it runs it."""
-    if facts.name == ask.holder:
+    if facts.name in (ask.holder, ask.ran_on):
         return None
     answer = facts.report.standbys.get(ask.instance.uid) if ask.instance else None
     if answer is None or answer.revision != ask.service.metadata.generation:
-        return _unready("has not said yet whether it is ready", "have not said yet whether they are ready")
+        says = "said yet whether"
+        return _unready(f"has not {says} it is ready", f"have not {says} they are ready", is_unanswered=True)
     if answer.active and answer.unclear:
         return _unready(UNCLEAR, UNCLEAR, answer.why)
     if answer.active:
@@ -215,8 +157,34 @@ def is_ready(ask: Question, facts: HostFacts) -> Rejected | None:
     return None
 
 
-def _unready(one: str, many: str, why: str = "") -> Rejected:
-    return Rejected("Ready", one, many, why, is_passing=True)
+def _unready(one: str, many: str, why: str = "", *, is_unanswered: bool = False) -> Rejected:
+    return Rejected("Ready", one, many, why, is_passing=True, is_unanswered=is_unanswered, reason="NotReady")
+
+
+def meets_prerequisites(ask: Question, facts: HostFacts) -> Rejected | None:
+    """The host has what the service needs, as it is where the service runs or ran last. The holder counts: what ran there may run there."""
+    if facts.name == ask.holder or ask.instance is None:
+        return None
+    found = [one for one in unmet(ask.world, ask.service, ask.instance, facts.name) if one.blocks]
+    if not found:
+        return None
+    if not all(one.is_known for one in found):
+        return _not_looked(
+            "has not looked yet whether it has what it needs", "have not looked yet whether they have what it needs"
+        )
+    lacks, why = ("lacks what it needs", "lack what it needs"), told(found)
+    return Rejected("Prerequisites", *lacks, why, is_passing=True, reason=found[0].reason)
+
+
+def is_not_older(ask: Question, facts: HostFacts) -> Rejected | None:
+    """What runs is not moved to a host that has what it needs as it was before an edit: that is for when there is an outage."""
+    found = older_while_it_runs(ask.world, ask.service, ask.instance, facts.name) if ask.instance else ()
+    says = "what it needs as it was before an edit, good for an outage alone"
+    return Rejected("Prerequisites", f"has {says}", f"have {says}", told(found), is_passing=True) if found else None
+
+
+def _not_looked(one: str, many: str) -> Rejected:
+    return Rejected("Prerequisites", one, many, is_passing=True, is_unanswered=True, reason="NotVerified")
 
 
 def need_not_wait(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -261,6 +229,8 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_free, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
     (is_wished, RUN),
     (has_no_other, {*RUN, *_SPARE, Point.FIRST_EPOCH}),
+    (keeps_its_copy, {Point.STAY, Point.STANDBY}),
+    (has_copy_that_works, {*RUN, Point.TAKE_OVER}),
     (is_open, {*RUN, *_SPARE}),
     (is_tolerated, {*RUN, *_SPARE, Point.STAY}),
     (has_session, RUN),
@@ -274,8 +244,13 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (is_apart, {*RUN, Point.STAY, Point.TAKE_OVER}),
     (is_together, {*RUN, Point.STAY}),
     (could_be_together, {Point.TAKE_OVER}),
+    (is_spread, {*RUN, Point.TAKE_OVER}),
     (is_ready, {*RUN, Point.TAKE_OVER}),
+    (meets_prerequisites, {*RUN, Point.TAKE_OVER}),
+    (is_not_older, RUN),
     (need_not_wait, RUN),
+    (has_fresh_data, {*RUN, Point.TAKE_OVER}),
+    (is_not_passed_over, RUN),
 )
 
 _Judge = TypeVar("_Judge")
@@ -289,9 +264,53 @@ def by_point(rows: Sequence[tuple[_Judge, Set[Point]]]) -> Mapping[Point, Sequen
 FILTERS_AT: Final = by_point(FILTERS)
 
 
+# A filter that stands here is asked about hosts where this holds of the question; where it does not, it has nothing against any host.
+ASKED_IF: Final[Mapping[Filter, Callable[[Question], bool]]] = {
+    is_selected: lambda ask: ask.service.spec.placement.hosts is not None,
+    is_its_host: lambda ask: its_host(ask.service, ask.instance) != "",
+    is_free: lambda ask: bool(contested(ask.world, ask.service)),
+    is_wished: lambda ask: ask.to is not None or bool(ask.away_from),
+    has_no_other: lambda ask: are_many(ask.world, ask.service),
+    is_tolerated: lambda ask: some_are_tainted(ask.world),
+    has_room: lambda ask: some_are_full(ask.world),
+    starts_here: lambda ask: bool(failures_of(ask)),
+    may_fail_over: lambda ask: used_up(ask.world, ask.service, ask.slot) != "",
+    could_fail_over: lambda ask: used_up(ask.world, ask.service, ask.slot) != "",
+    has_capacity: lambda ask: bool(ask.service.spec.placement.capacity),
+    is_apart: has_ties,
+    is_together: has_ties,
+    could_be_together: has_ties,
+    meets_prerequisites: lambda ask: bool(prerequisites_of(ask.service)),
+    is_not_older: lambda ask: bool(ask.holder and prerequisites_of(ask.service)),
+    keeps_its_copy: lambda ask: role_of(ask.service) == "Promoted",
+    has_copy_that_works: lambda ask: role_of(ask.service) == "Promoted",
+    has_fresh_data: is_scored,
+    is_not_passed_over: is_scored,
+    is_spread: lambda ask: bool(ask.service.spec.placement.spread),
+    need_not_wait: lambda ask: reboot_awaited(ask)[1] != "",
+}
+
+
+def filters(point: Point, ask: Question) -> Sequence[Filter]:
+    """Who has to be asked about each host, in the order of the rows."""
+    return ask.once(f"filters {point}", lambda: worth_asking(FILTERS_AT[point], ASKED_IF, ask))
+
+
+def worth_asking(
+    judges: Sequence[_Judge], asked_if: Mapping[_Judge, Callable[[Question], bool]], ask: Question
+) -> Sequence[_Judge]:
+    """Those of the judges that may say different things of different hosts."""
+    return tuple(judge for judge in judges if judge not in asked_if or asked_if[judge](ask))
+
+
 def rejection(point: Point, ask: Question, facts: HostFacts) -> Rejected | None:
     """Why this host will not do, by the first filter that has something against it."""
-    for judge in FILTERS_AT[point]:
+    for judge in filters(point, ask):
         if rejected := judge(ask, facts):
             return rejected
     return None
+
+
+def rejections(point: Point, ask: Question, facts: HostFacts) -> tuple[Rejected, ...]:
+    """All that is against this host, each filter asked whatever the others say."""
+    return tuple(rejected for judge in filters(point, ask) if (rejected := judge(ask, facts)))

@@ -26,17 +26,6 @@ class Item:
     """Those that would take it, the best first."""
 
 
-def one_by_one(items: Sequence[Item], free: Mapping[str, Amounts]) -> dict[str, str]:
-    """Each on the best host that is left for it, in this order; who finds none is left out."""
-    left, found = {host: dict(amounts) for host, amounts in free.items()}, {}
-    for item in items:
-        host = next((host for host in item.hosts if _fits(item, left[host])), None)
-        if host is not None:
-            _take(item, left[host], 1)
-            found[item.key] = host
-    return found
-
-
 def all_of_them(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> dict[str, str] | None:
     """A host for each, or None: there is no way, or none was found within so many steps."""
     left = {host: dict(amounts) for host, amounts in free.items()}

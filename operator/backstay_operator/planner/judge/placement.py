@@ -6,30 +6,35 @@ Deterministic, and whatever the order of the inputs: nothing is compared but wha
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
+from backstay_api.objects import windows
+from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.know.holdings import contested
+from backstay_operator.planner.know.parts import role_of
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
-from .host_facts import HostFacts, Rejected, facts_of
-from .judges import rejection
+from .host_facts import HostFacts, Rejected, all_facts, facts_of
+from .judges import Filter, filters, rejection, rejections
+from .prerequisites import seen_on, unmet
 from .questions import Planned, Point, Question
-from .scores import SCORES_AT, Score, fewest_taints, preference, rules_kept
+from .scores import Score, Scorer, evenness, fewest_taints, preference, rules_kept, scorers
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
 MOST_ASKED: Final = 32
+FOR_BETTER_S: Final = 1.0
+"""Hosts that are asked at once answer within milliseconds of each other; where the first edit or report of many comes, within tenths."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the judges said of one host."""
 
     host: str
@@ -64,10 +69,14 @@ class NoHost:
     """When time alone may change this, on the clock of `World.now_s`."""
 
 
+Barred = Mapping[str, Rejected]
+
+
 def candidates(world: World, service: HAService) -> tuple[str, ...]:
     """Hosts that may ever run it: selected, not being removed, and no other service's for what it names."""
     others = contested(world, service)
-    return tuple(name for name in declared(world, service) if name not in others)
+    hosts = declared(world, service)
+    return tuple(name for name in hosts if name not in others) if others else hosts
 
 
 def place(
@@ -106,6 +115,41 @@ def choose(ask: Question) -> Placed | NoHost:
     return NoHost(fold(verdicts), verdicts, _look_again_s(verdicts))
 
 
+def better_to_come(ask: Question, placed: Placed, asked: Collection[str]) -> NoHost | None:
+    """What nobody holds waits a moment for hosts that it would rather have, and that are asked and have not answered yet.
+
+    Else it would go to whoever answers first, and with `failback: Never` stay there. By our own clock, from when the first was seen ready.
+    """
+    seen = ask.world.ready_s.get(ask.instance.uid) if ask.instance is not None else None
+    is_of_this = seen is not None and seen[0] == ask.service.metadata.generation
+    if seen is None or not is_of_this or ask.world.now_s >= seen[1] + FOR_BETTER_S:
+        return None
+    its = _wanted(ask, placed.host)
+    better = [host for host in still_to_answer(ask, asked) if _wanted(ask, host) > its]
+    if not better:
+        return None
+    why = f"{placed.host} could run it; waiting a moment for {listed(better)}, which would be better, to say whether it is ready"
+    return NoHost(why, placed.verdicts, seen[1] + FOR_BETTER_S)
+
+
+def _wanted(ask: Question, host: str) -> tuple[int, ...]:
+    """How much people want it there; that it does less, or is named first, is nothing to wait for."""
+    facts = facts_of(ask.world, host)
+    return tuple(judge(ask, facts).points for judge in (fewest_taints, rules_kept, evenness, preference))
+
+
+def still_to_answer(ask: Question, asked: Collection[str], *, or_late: bool = False) -> list[str]:
+    """Of hosts that are asked, those that nothing speaks against but that they have yet to say something; or that they are late."""
+    return [host for host in asked if _may_still_say_yes(ask, host, or_late)]
+
+
+def _may_still_say_yes(ask: Question, host: str, or_late: bool) -> bool:
+    facts = facts_of(ask.world, host)
+    against = rejections(Point.START, ask, facts)
+    late = facts.no_session if or_late and not facts.lost else None
+    return bool(against) and all(one.is_unanswered or one is late for one in against)
+
+
 def standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
     """Hosts that shall keep themselves ready for it, best first.
 
@@ -113,18 +157,43 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     that nothing of it runs there.
     Later the best few, and those that have said no: asked on, they tell when that has changed.
     """
-    return world.once("standbys", (service, instance), lambda: _standbys(world, service, instance))
+    return _chosen_standbys(world, service, instance)[0]
 
 
-def _standbys(world: World, service: HAService, instance: HAInstance | None) -> tuple[str, ...]:
+def barred(world: World, service: HAService, instance: HAInstance | None) -> Barred:
+    """By host, why it may not be asked to keep itself ready for it."""
+    known = _chosen_standbys(world, service, instance)[1]
+    return known if known is not None else _barred(_judged(Point.STANDBY, Question(world, service, instance)))
+
+
+def _barred(verdicts: Sequence[Verdict]) -> Barred:
+    return {verdict.host: verdict.rejected for verdict in verdicts if verdict.rejected}
+
+
+def _chosen_standbys(
+    world: World, service: HAService, instance: HAInstance | None
+) -> tuple[tuple[str, ...], Barred | None]:
+    return world.once("standbys", (service, instance), lambda: _choose_standbys(world, service, instance))
+
+
+def _choose_standbys(
+    world: World, service: HAService, instance: HAInstance | None
+) -> tuple[tuple[str, ...], Barred | None]:
+    """And why others are not asked, where that was looked at on the way."""
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
-        return tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected)
-    verdicts = [verdict for verdict in _judged(Point.STANDBY, ask) if not verdict.rejected]
-    others = [verdict.host for verdict in verdicts if verdict.host != ask.holder]
+        return tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected), None
+    verdicts = _judged(Point.STANDBY, ask)
+    others = [verdict.host for verdict in verdicts if not verdict.rejected and verdict.host != ask.holder]
+    return _best_standbys(ask, others), _barred(verdicts)
+
+
+def _best_standbys(ask: Question, others: Sequence[str]) -> tuple[str, ...]:
+    """Of hosts that may be asked, the best first."""
     answers = {name: _answer(ask, name) for name in others}
     hopeful = [name for name in others if answers[name] is not False]
-    best = hopeful[: world.settings.standbys]
+    # Of copies that could be promoted each is asked how fresh its data is.
+    best = hopeful[: MOST_ASKED if role_of(ask.service) == "Promoted" else ask.world.settings.standbys]
     if not any(answers[name] for name in best):
         # A better host that has yet to answer does not replace the one that is known to be ready.
         best += [name for name in hopeful if answers[name]][:1]
@@ -132,24 +201,19 @@ def _standbys(world: World, service: HAService, instance: HAInstance | None) -> 
     return tuple((best + unwilling)[:MOST_ASKED])
 
 
-def held_by_nobody(instance: HAInstance) -> HAInstance:
-    """The instance without its holder. Not validated: it is no state that could be stored, only the question "where, then?"."""
-    return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
-
-
 def better_host(
     world: World, service: HAService, instance: HAInstance, planned: Planned | None = None
 ) -> Placed | NoHost | None:
-    """With `failback: Always`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
+    """With `failback: Always` or `Window`, a host that is preferred to the present one by more than the stickiness; or why it must wait."""
     holder = instance.holder
-    if service.spec.placement.failback != "Always" or holder not in world.hosts:
+    if service.spec.placement.failback == "Never" or holder not in world.hosts:
         return None
     ask = Question(world, service, instance, away_from=frozenset([holder]), planned=planned or {})
     placed = choose(ask)
     if not isinstance(placed, Placed):
         return None
     its, others = facts_of(world, holder), facts_of(world, placed.host)
-    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept)):
+    if any(judge(ask, others).points < judge(ask, its).points for judge in (fewest_taints, rules_kept, evenness)):
         return None  # a start would not choose it either
     here, there = preference(ask, its).points, preference(ask, others).points
     stickiness = service.spec.placement.stickiness
@@ -160,7 +224,19 @@ def better_host(
     if wait_s is not None:
         said = f"{why}; but it was fenced lately, and is moved back to only when it has been stable for some minutes"
         return NoHost(said, placed.verdicts, world.now_s + wait_s)
+    if (closed := _closed(world, service)) is not None:
+        said = f"{why}; it moves there in placement.window, which opens at {closed.opens_next}"
+        return NoHost(said, placed.verdicts, world.now_s + closed.in_s)
     return Placed(placed.host, why, placed.verdicts)
+
+
+def _closed(world: World, service: HAService) -> windows.Opening | None:
+    """The window in which it may move back, unless that is open, or it needs none."""
+    wanted = service.spec.placement.window
+    if service.spec.placement.failback != "Window" or wanted is None:
+        return None
+    found = windows.opening(wanted.schedule, wanted.zone, seconds(wanted.duration), world.wall)
+    return None if found.is_open else found
 
 
 def must_leave(
@@ -200,18 +276,20 @@ def _shared(group: Sequence[Rejected]) -> str:
 
 def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:
     """A verdict on every host, the best first."""
-    verdicts = [_verdict(point, ask, facts_of(ask.world, name)) for name in ask.world.hosts]
+    asked, scored = filters(point, ask), scorers(point, ask)
+    verdicts = [_verdict(ask, facts, asked, scored) for facts in all_facts(ask.world).values()]
     return tuple(sorted(verdicts, key=_rank))
 
 
-def _verdict(point: Point, ask: Question, facts: HostFacts) -> Verdict:
-    if rejected := rejection(point, ask, facts):
-        return Verdict(facts.name, rejected)
-    return Verdict(facts.name, None, tuple(judge(ask, facts) for judge in SCORES_AT[point]))
+def _verdict(ask: Question, facts: HostFacts, asked: Sequence[Filter], scored: Sequence[Scorer]) -> Verdict:
+    for judge in asked:
+        if rejected := judge(ask, facts):
+            return Verdict(facts.name, rejected)
+    return Verdict(facts.name, None, tuple([scorer(ask, facts) for scorer in scored]))
 
 
 def _rank(verdict: Verdict) -> tuple[bool, tuple[int, ...], str]:
-    return (verdict.rejected is not None, tuple(-score.points for score in verdict.scores), verdict.host)
+    return (verdict.rejected is not None, tuple([-score.points for score in verdict.scores]), verdict.host)
 
 
 def _why_chosen(verdicts: Sequence[Verdict]) -> str:
@@ -234,8 +312,13 @@ def _look_again_s(verdicts: Sequence[Verdict]) -> float | None:
 
 
 def _answer(ask: Question, name: str) -> bool | None:
-    """Whether this host has said that it is ready for the present manifest; None: it has not said."""
+    """Whether this host has said that it could run it by the present manifest, and has what that needs; None: that is not known yet."""
     answer = facts_of(ask.world, name).report.standbys.get(ask.instance.uid) if ask.instance else None
-    if answer is None or answer.revision != ask.service.metadata.generation:
+    if ask.instance is None or answer is None or answer.revision != ask.service.metadata.generation:
         return None
-    return answer.ready and not answer.active
+    if not answer.ready or answer.active:
+        return False
+    lacks = [one for one in unmet(ask.world, ask.service, ask.instance, name) if one.blocks]
+    if lacks and ask.holder and not seen_on(ask.world, ask.service, ask.instance, ask.holder):
+        return None  # what they are held against is about to be known: nobody else is asked for that
+    return False if any(one.is_known for one in lacks) else None if lacks else True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService
@@ -43,10 +44,14 @@ class Question:
     """Keys of HAInstances on their way to each host: given by this same plan, or stopped elsewhere in order to go there."""
     announced: str = ""
     """The host for which it was stopped where it ran."""
+    ran_on: str = ""
+    """The host where it was stopped for another service, in order to start there again: it ran this very manifest, and need not be asked."""
     room: str = ""
     """The host on which it leaves room for all that wait with it."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
+    leaving: frozenset[str] = frozenset()
+    """Keys of HAInstances that take no room on any host: as if they were stopped for this service."""
     noted: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
     """What judges have worked out for all hosts at once. It is the same for the same question."""
 
@@ -56,11 +61,16 @@ class Question:
             self.noted[topic] = make()
         return self.noted[topic]  # type: ignore[return-value]
 
-    @property
+    @cached_property
     def holder(self) -> str:
         return self.instance.holder if self.instance else ""
 
-    @property
+    @cached_property
     def slot(self) -> str:
         """Of an instance that is not there yet: the first, the only one of a Single service; nothing has failed in it."""
         return self.instance.metadata.name if self.instance else instance_name(self.service.metadata.name)
+
+
+def held_by_nobody(instance: HAInstance) -> HAInstance:
+    """The instance without its holder. Not validated: it is no state that could be stored, only the question "where, then?"."""
+    return instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})

@@ -130,3 +130,11 @@ def left_on(world: World, host: str, instance: HAInstance) -> bool:
 def _runs_the_present_manifest(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
     report = sessions.report_of(world, host, instance)
     return report is not None and report.phase == "Running" and report.revision == service.metadata.generation
+
+
+def is_left_of_a_gone_one(world: World, service: HAService, host: str, owner: ClaimOwner) -> bool:
+    """Whether this host has still something to do with a copy of which no HAInstance is left."""
+    everyone = world.instances_of.get(service.uid, set())
+    if any(world.instances[key].uid == owner.instance for key in everyone):
+        return False
+    return any(uid == owner.instance for uid, _ in entries(world, host))

@@ -5,21 +5,23 @@ To add one, write the function and give it a row in `SCORES`, which says at whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence, Set
+from typing import Final, NamedTuple
 
-from backstay_operator.planner.know.selection import why_not_selected
+from backstay_api.objects.models.placement import Preference
+from backstay_operator.planner.know.selection import unselected
 from backstay_operator.planner.words import listed
 
-from . import affinity
-from .host_facts import HostFacts
-from .judges import RUN, by_point, is_ready, reboot_awaited, recent_failures, untolerated
+from . import affinity, spread
+from .host_facts import HostFacts, some_are_tainted
+from .judges import RUN, by_point, is_ready, reboot_awaited, untolerated, worth_asking
+from .prerequisites import prerequisites_of, unmet
+from .promotion import freshness, is_scored
 from .questions import Point, Question
+from .retries import failures_of, recent_failures
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
 
     judge: str
@@ -46,6 +48,17 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
 
 
+def fewest_unmet(ask: Question, facts: HostFacts) -> Score:
+    """A host that lacks something whose gate only warns, or has it otherwise, is the worse one."""
+    if ask.instance is None or facts.name == ask.holder:
+        return Score("Prerequisites", 0)
+    found = unmet(ask.world, ask.service, ask.instance, facts.name)
+    older, others = ([one.resource for one in found if one.is_older is is_older] for is_older in (True, False))
+    said = [f"does not have {listed(others)} as it should be"] if others else []
+    said += [f"has {listed(older)} as before an edit"] if older else []
+    return Score("Prerequisites", -len(found), " and ".join(said))
+
+
 def fewest_taints(ask: Question, facts: HostFacts) -> Score:
     """Taints that only make a host the worse one, PreferNoSchedule: as few as may be."""
     taints = [one.text for one in untolerated(ask, facts) if one.effect == "PreferNoSchedule"]
@@ -59,12 +72,29 @@ def rules_kept(ask: Question, facts: HostFacts) -> Score:
     return Score("Affinity", -len(names), why)
 
 
+def freshest(ask: Question, facts: HostFacts) -> Score:
+    """The copy with the freshest data is promoted: of any other, what was written last would be lost."""
+    points = freshness(ask, facts)
+    return Score("Freshness", points, f"its data is the freshest ({points})" if points else "")
+
+
+def evenness(ask: Question, facts: HostFacts) -> Score:
+    """As few copies too many as may be, by placement.spread."""
+    excess = spread.excess(ask, facts)
+    many = f"{excess} cop{'y' if excess == 1 else 'ies'} too many"
+    return Score("Spread", -excess, f"would have {many} by placement.spread" if excess else "")
+
+
 def preference(ask: Question, facts: HostFacts) -> Score:
     """The sum of the weights in placement.prefer, together and apart that this host earns."""
-    labels, wishes = facts.host.metadata.labels, ask.service.spec.placement.prefer or ()
-    points = sum(wish.weight for wish in wishes if not why_not_selected(wish.hosts, labels))
-    points += affinity.weight(ask, facts)
+    points = sum(wish.weight for wish, others in _wishes(ask) if facts.name not in others) + affinity.weight(ask, facts)
     return Score("Preference", points, f"preferred by {points:+d}" if points else "")
+
+
+def _wishes(ask: Question) -> Sequence[tuple[Preference, Mapping[str, str]]]:
+    """Each with the hosts that it is not about."""
+    wishes = ask.service.spec.placement.prefer or ()
+    return ask.once("wishes", lambda: [(one, unselected(ask.world, one.hosts)) for one in wishes])
 
 
 def readiness(ask: Question, facts: HostFacts) -> Score:
@@ -100,15 +130,18 @@ def no_recent_failure(ask: Question, facts: HostFacts) -> Score:
 _STANDBY: Final = frozenset({Point.STANDBY, Point.FIRST_EPOCH})
 Scorer = Callable[[Question, HostFacts], Score]
 
-# Later: spread, as a wish, is added to what `preference` says. The name breaks what ties remain.
+# The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (announced, RUN),
     (leaves_room, RUN),
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
+    (freshest, RUN),
+    (fewest_unmet, RUN),
     (fewest_taints, {*RUN, *_STANDBY}),
     (rules_kept, {*RUN, Point.STANDBY}),
+    (evenness, {*RUN, Point.STANDBY}),
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),
@@ -116,3 +149,22 @@ SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
 )
 
 SCORES_AT: Final = by_point(SCORES)
+
+# A score that stands here makes a difference where this holds of the question; where it does not, all hosts are alike to it.
+ASKED_IF: Final[Mapping[Scorer, Callable[[Question], bool]]] = {
+    fewest_unmet: lambda ask: bool(prerequisites_of(ask.service)),
+    announced: lambda ask: ask.announced != "",
+    leaves_room: lambda ask: ask.room != "",
+    awaited_there: lambda ask: reboot_awaited(ask)[1] != "",
+    no_recent_failure: lambda ask: bool(failures_of(ask)),
+    fewest_taints: lambda ask: some_are_tainted(ask.world),
+    freshest: is_scored,
+    rules_kept: affinity.has_ties,
+    evenness: lambda ask: bool(ask.service.spec.placement.spread),
+    preference: lambda ask: bool(ask.service.spec.placement.prefer) or affinity.has_ties(ask),
+}
+
+
+def scorers(point: Point, ask: Question) -> Sequence[Scorer]:
+    """Who has to be asked about each host that will do, in the order of the rows."""
+    return worth_asking(SCORES_AT[point], ASKED_IF, ask)

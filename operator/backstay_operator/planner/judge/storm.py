@@ -41,7 +41,7 @@ class Storm:
     def why(self) -> str:
         return (
             f"{len(self.lost)} of {self.hosts} hosts fell silent together ({', '.join(sorted(self.lost))}):"
-            " that looks like a broken network, so none is sealed or fenced until hosts return or are read off;"
+            " that looks like a broken network, so none is sealed or fenced until hosts return or their fencing devices say that they are off;"
             f" a person who has seen one powered off can say so: {confirm_by_hand('HOST')}"
         )
 

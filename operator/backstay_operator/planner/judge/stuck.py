@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models import HAInstance, HostAssignment
 from backstay_operator.planner.know.liveness import (
     Liveness,
     held,
@@ -26,6 +26,7 @@ from backstay_operator.planner.words import listed, within_a_sentence
 from .budget import Budget
 from .evidence import could_be_proven, has_no_means
 from .fence_path import fence_path
+from .service_classes import may_fence
 from .storm import Storm
 from .takeover import why_nobody_follows
 
@@ -45,10 +46,16 @@ def unstoppable(world: World, host: str) -> list[HAInstance]:
     """What the session that holds this host's Lease says it cannot stop, and whose manifest has its host fenced for that."""
     seen, assignment = world.leases.get(host), world.assignments.get(host)
     session = assignment.status.session if assignment else None
-    if seen is None or session is None or session.text != seen.lease.holder:
+    if seen is None or assignment is None or session is None or session.text != seen.lease.holder:
         return []
+    if not world.keep("says it cannot stop", host, (assignment,), lambda: _says_so(assignment)):
+        return []  # as nearly always
     instances = (world.instances[key] for key in held(world, host))
     return [one for one in instances if one.spec.exclusive and _is_stuck(world, host, one, session.text)]
+
+
+def _says_so(assignment: HostAssignment) -> bool:
+    return any(report.unstoppable for report in assignment.status.instances.values())
 
 
 def _is_stuck(world: World, host: str, instance: HAInstance, session: str) -> bool:
@@ -57,7 +64,8 @@ def _is_stuck(world: World, host: str, instance: HAInstance, session: str) -> bo
         return False
     service = world.services.get(instance.service_key)
     recovery = service.spec.recovery if service is not None and service.uid == instance.spec.service.uid else None
-    return recovery is not None and recovery.on_stop_failure == "Fence"
+    is_asked = recovery is not None and recovery.on_stop_failure == "Fence"
+    return is_asked and may_fence(world, instance.metadata.namespace or "")
 
 
 def stops_in_order(world: World, host: str) -> bool:
@@ -93,7 +101,7 @@ def _why_not(world: World, storm: Storm, host: str, keys: Iterable[str]) -> str:
     if is_hands_off(world, host):
         return f"{host} is in maintenance (HandsOff): nobody is fenced"
     if not trusts_itself(world):
-        return f"{host} is not fenced for it yet: this operator's own way to the API server has only just come back"
+        return f"{host} is not fenced for it yet: this operator has itself only just reached the API server again"
     if how := shutting_down(world, host):
         return f"{host} is not fenced for it while it is shutting down ({how})"
     if why := _untested(world, host):

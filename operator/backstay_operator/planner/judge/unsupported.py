@@ -16,19 +16,17 @@ from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 _AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
-    "mode": ("Single", "Replicated", "EveryHost"),
-    "promoted": (),
-    "depends_on": (),
-    "placement.spread": (),
-    "placement.failback": ("Never", "Always"),
-    "placement.window": (),
+    "depends_on[].role": ("Any",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
-    "resources[].gate": ("Block",),
-    "resources[].role": ("Any",),
+    "resources[].file.config_map_key_ref": (),
+    "resources[].file.secret_key_ref": (),
+    "resources[].gate": (_AS_THE_KIND,),
 }
+# What else may be said of what is only looked at.
+_OF_PREREQUISITES: Final[dict[str, tuple[object, ...]]] = {"consistency": ("Any",), "gate": ("Block", "Strict", "Warn")}
 
 _PATHS: Final = tuple((tuple(path.split(".")), today) for path, today in _TODAY.items())
 
@@ -44,7 +42,11 @@ def first_unsupported(service: HAService) -> str:
 
 
 def _today(owner: Model, field: str, today: tuple[object, ...]) -> tuple[object, ...]:
-    return tuple(getattr(kind, field) for kind, _ in kinds_in([owner])) if today == (_AS_THE_KIND,) else today
+    if today != (_AS_THE_KIND,):
+        return today
+    ((kind, _),) = kinds_in([owner])
+    more = _OF_PREREQUISITES.get(field, ()) if kind.is_prerequisite else ()
+    return tuple(dict.fromkeys((getattr(kind, field), *more)))
 
 
 def _sentence(where: str, value: object, today: tuple[object, ...]) -> str:

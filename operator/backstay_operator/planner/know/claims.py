@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final
 
-from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
+from backstay_api.objects.addresses import canonical_address
+from backstay_api.objects.models import HAInstance, HAService, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner, ResourceClaimSpec
 from backstay_api.objects.resource_kinds import Claim, claims_of
@@ -57,3 +58,8 @@ def on_host(owner: ClaimOwner, host: str) -> HostOwner:
 def things(service: HAService) -> tuple[str, ...]:
     """Index keys of all that the service wants for itself alone, each once: the names of its claims."""
     return tuple(key.name for key in claims_of(service.spec.resources))
+
+
+def own_addresses(assignment: HostAssignment) -> set[str]:
+    """Addresses that a host says are its own, in their one form."""
+    return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from backstay_api.objects.models import HAService
 
+from .annotations import read_annotation
 from .world import Failed
 
 CLEAR_ANNOTATION: Final = "backstay.dev/clear"
+MOST_CLEARS: Final = 2**31 - 1
+"""What every program that reads orders has as a number: the API server refuses larger ones, and with them all orders of a host."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,16 @@ class Clear:
 
 def clear_of(service: HAService) -> Clear | str | None:
     """The word, if there is one; a sentence where it cannot be read."""
-    text = (service.metadata.annotations or {}).get(CLEAR_ANNOTATION)
-    if not text:
-        return None
-    try:
-        raw: Any = json.loads(text)
-        texts = {name: str(raw.get(name) or "") for name in ("host", "by", "reason")}
-        epochs = {str(slot): int(epoch) for slot, epoch in raw["epochs"].items()}
-        return Clear(epochs=epochs, number=int(raw["number"]), **texts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return f"the annotation {CLEAR_ANNOTATION} cannot be read ({error!r}); use `backstay clear`"
+    return read_annotation(service, CLEAR_ANNOTATION, _read_clear, "backstay clear")
+
+
+def _read_clear(raw: Any) -> Clear:
+    texts = {name: str(raw.get(name) or "") for name in ("host", "by", "reason")}
+    epochs = {str(slot): int(epoch) for slot, epoch in raw["epochs"].items()}
+    number = int(raw["number"])
+    if not 0 <= number <= MOST_CLEARS:
+        raise ValueError(f"its number is {number}")
+    return Clear(epochs=epochs, number=number, **texts)
 
 
 def is_forgotten(service: HAService, what: Failed) -> bool:

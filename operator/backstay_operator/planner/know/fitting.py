@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from backstay_api.objects.bounds import MOST_INSTANCES
-from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
+from backstay_api.objects.bounds import MOST_INSTANCES, MOST_QUESTIONS
+from backstay_api.objects.models.assignment import HostAssignment, HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.base import Model
+from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
 
 from .world import World
 
 # An object must stay well below what etcd takes (1.5 MiB); the host's own report shares it.
 MOST_BYTES: Final = 900 * 1024
+MOST_PREREQUISITE_BYTES: Final = 96 * 1024
+"""Of all that one host looks at: what it says of that is about twice as much, and stands in the same object."""
 
 
 def no_room(world: World, host: str, uid: str) -> str | None:
@@ -20,10 +23,21 @@ def no_room(world: World, host: str, uid: str) -> str | None:
     assignment = world.assignments.get(host)
     if assignment is None or uid in assignment.spec.standbys:
         return None
+    asked = full_with(assignment)
+    if asked is None:
+        return None
+    return f"keeps itself ready for {asked} services already, and can be asked about no more at a time"
+
+
+def full_with(assignment: HostAssignment) -> int | None:
+    """How many services a host keeps itself ready for, where it can be asked about no more."""
     asked = len(assignment.spec.standbys)
-    if asked >= MOST_INSTANCES:
-        return f"keeps itself ready for {asked} services already, and can be asked about no more at a time"
-    return None
+    return asked if asked >= MOST_INSTANCES else None
+
+
+def some_are_full(world: World) -> bool:
+    """Whether any host can be asked about no more."""
+    return world.once("some are full", (), lambda: any(map(full_with, world.assignments.values())))
 
 
 def fitted(
@@ -46,6 +60,30 @@ def fitted(
         if room >= 0 and len(standbys) < MOST_INSTANCES:
             standbys[uid] = wanted.standbys[uid]
     return wanted.model_copy(update={"standbys": standbys})
+
+
+def fitted_prerequisites(
+    before: Mapping[str, PrerequisiteOrder], wanted: Mapping[str, PrerequisiteOrder]
+) -> dict[str, PrerequisiteOrder]:
+    """As many as there is room for, those first that the host has been asked already: what is not looked at there is not started there."""
+    found: dict[str, PrerequisiteOrder] = {}
+    room = MOST_PREREQUISITE_BYTES
+    for uid in sorted(wanted, key=lambda uid: (uid not in before, uid)):
+        room -= size(wanted[uid])
+        if room >= 0:
+            found[uid] = wanted[uid]
+    return dict(sorted(found.items()))
+
+
+def fitted_questions(before: Sequence[CopyQuestion], wanted: Sequence[CopyQuestion]) -> list[CopyQuestion]:
+    """As many as may be asked of a host, those first of which a step has been asked already: what has been found out is not asked again."""
+    known = {_about(one) for one in before}
+    kept = sorted(wanted, key=lambda one: (_about(one) not in known, _about(one)))[:MOST_QUESTIONS]
+    return sorted(kept, key=_about)
+
+
+def _about(question: CopyQuestion) -> tuple[str, str, str]:
+    return question.uid, question.name, question.host
 
 
 def _unedited(stored: InstanceOrder | None, wanted: InstanceOrder) -> InstanceOrder:

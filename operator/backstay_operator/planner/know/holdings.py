@@ -39,6 +39,11 @@ def on_hosts(world: World, claim: ResourceClaim) -> Mapping[str, ClaimOwner]:
     return world.keep("owners", claim.key, (claim,), lambda: {one.host: one for one in claim.spec.hosts or ()})
 
 
+def owners(world: World, claim: ResourceClaim) -> Mapping[str, ClaimOwner]:
+    """By UID, who has it, be it on one host or on many."""
+    return world.keep("owners by uid", claim.key, (claim,), lambda: {one.uid: one for one in claim.owners})
+
+
 Contested = Mapping[str, tuple[Claim, ClaimOwner]]
 
 

@@ -49,6 +49,34 @@ def _whole_number(value: str | None) -> int | None:
     return number if number is not None and number <= _LARGEST else None
 
 
+def unasked(selector: LabelSelector | None, pool: LabelSelector) -> str:
+    """What of a pool this selector does not ask for, so that it may select hosts of others: `pool=db`; empty: it stays within.
+
+    By its words alone: which labels hosts have now says nothing of those that come.
+    """
+    for key, value in pool.match_labels.items():
+        values = _values_wanted(selector, key)
+        if values is None or values - {value}:
+            return f"{key}={value}"
+    for one in pool.match_expressions or ():
+        values = _values_wanted(selector, one.key)
+        is_asked = selector is not None and one in (selector.match_expressions or ())
+        if not is_asked and (values is None or not all(_holds(one, value) for value in values)):
+            return " ".join(filter(None, (one.key, one.operator, ", ".join(one.values or ()))))
+    return ""
+
+
+def _values_wanted(selector: LabelSelector | None, key: str) -> set[str] | None:
+    """Which values of this label it takes; None: others too, or none at all."""
+    if selector is None:
+        return None
+    asked = [{selector.match_labels[key]}] if key in selector.match_labels else []
+    asked += [
+        set(one.values or ()) for one in selector.match_expressions or () if (one.key, one.operator) == (key, "In")
+    ]
+    return set.intersection(*asked) if asked else None
+
+
 def _has(labels: Mapping[str, str], key: str) -> str:
     return f"has {key}={labels[key]}" if key in labels else f"has no label {key}"
 
@@ -65,6 +93,16 @@ def _wanted(one: LabelExpression) -> str:
     }[one.operator]
 
 
+def unselected(world: World, selector: LabelSelector) -> Mapping[str, str]:
+    """By host that the selector does not select, what keeps it from that: worked out once a plan for all who select alike."""
+    return world.once(f"unselected {selector.model_dump_json()}", (), lambda: _unselected(world, selector))
+
+
+def _unselected(world: World, selector: LabelSelector) -> Mapping[str, str]:
+    found = ((name, why_not_selected(selector, host.metadata.labels)) for name, host in world.hosts.items())
+    return {name: why for name, why in found if why}
+
+
 def selects(service: HAService, host: Host) -> bool:
     """Whether the service selects this host, be it to stay or not."""
     hosts = service.spec.placement.hosts
@@ -73,12 +111,23 @@ def selects(service: HAService, host: Host) -> bool:
 
 def is_declared(service: HAService, host: Host) -> bool:
     """Whether the service selects this host, and the host is to stay."""
-    return host.metadata.deletion_timestamp is None and selects(service, host)
+    return _stays(host) and selects(service, host)
 
 
 def declared(world: World, service: HAService) -> tuple[str, ...]:
     """The hosts that the service selects and that are to stay, in a fixed order."""
-    return tuple(name for name in sorted(world.hosts) if is_declared(service, world.hosts[name]))
+    selector = service.spec.placement.hosts
+    others = unselected(world, selector) if selector is not None else {}
+    return tuple(name for name in _staying(world) if name not in others) if others else _staying(world)
+
+
+def _staying(world: World) -> tuple[str, ...]:
+    """Hosts that are not being removed, in a fixed order."""
+    return world.once("staying", (), lambda: tuple(filter(lambda name: _stays(world.hosts[name]), sorted(world.hosts))))
+
+
+def _stays(host: Host) -> bool:
+    return host.metadata.deletion_timestamp is None
 
 
 def share_a_host(world: World, one: HAService, other: HAService) -> bool:

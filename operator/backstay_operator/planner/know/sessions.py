@@ -13,9 +13,9 @@ from typing import Final
 from backstay_api.objects.models import FenceRequest, HAInstance, HAService
 from backstay_api.objects.models.assignment import AgentSession, HostAssignmentStatus, InstanceReport
 from backstay_api.objects.models.instance import SessionRef
-from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES, HOSTS
+from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_LEASES
 from backstay_operator.planner.actions import Action, CreateLease, ReopenLease
-from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition, still
+from backstay_operator.planner.preconditions import Gone, HoldsNothing, Precondition, as_known, still
 
 from .liveness import Liveness, held, of_host
 from .world import World
@@ -86,21 +86,22 @@ def _new_lease(world: World, host: str) -> CreateLease:
         )
     if last is None:
         return CreateLease(host, f"{host} has no Lease to renew", needs=tuple(_nobody_sealed(world, host)))
+    if any(world.requests[name].spec.session == last for name in world.requests_of.get(host, ())):
+        # Whoever seals it asks about its power before, and may have died before he said more.
+        return CreateLease(
+            host, f"the session that holds something on {host} was doubted: it may have been sealed", last, True
+        )
     why = f"{host} holds a service and has no Lease by which its silence could be noticed"
     return CreateLease(host, why, last, needs=tuple(_not_sealed(world, host, last)))
 
 
 def _not_sealed(world: World, host: str, session: SessionRef) -> Iterator[Precondition]:
-    """That no seal is undone is concluded from what we have not seen: grant and request must be so at the API server, too."""
+    """That no seal is undone is concluded from what we have not seen: the grant must stand at the API server, and no request be there."""
     what_for = _UNDONE.format(host)
-    yield from _as_known(world, host)
+    yield as_known(world.hosts.get(host), host, what_for)  # its status has the last seal
     instances = (world.instances[key] for key in held(world, host))
     yield from (still(one, same_version=True, what_for=what_for) for one in instances if _is_of(one, session))
-    requests = [world.requests[name] for name in sorted(world.requests_of.get(host, ()))]
-    known = [one for one in requests if one.spec.session == session]
-    yield from (still(one, same_version=True, what_for=what_for) for one in known)
-    if not known:
-        yield Gone(FENCE_REQUESTS.kind, "", request_name(host, session), "", what_for)
+    yield Gone(FENCE_REQUESTS.kind, "", request_name(host, session), "", what_for)
 
 
 def _nobody_sealed(world: World, host: str) -> Iterator[Precondition]:
@@ -108,13 +109,7 @@ def _nobody_sealed(world: World, host: str) -> Iterator[Precondition]:
     known = world.hosts.get(host)
     if published(world, host) is not None or (known is not None and known.status.session is not None):
         yield HoldsNothing(host, _UNDONE.format(host))
-        yield from _as_known(world, host)
-
-
-def _as_known(world: World, host: str) -> Iterator[Precondition]:
-    """Its status has the last seal. A view that begins with an old list may not have the Host at all."""
-    known, what_for = world.hosts.get(host), _UNDONE.format(host)
-    yield still(known, same_version=True, what_for=what_for) if known else Gone(HOSTS.kind, "", host, "", what_for)
+        yield as_known(known, host, _UNDONE.format(host))
 
 
 def _is_of(instance: HAInstance, session: SessionRef) -> bool:

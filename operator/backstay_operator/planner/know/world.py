@@ -3,18 +3,16 @@
 The cache (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
 Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
 
-What is known the planner only reads. Beside it the planner keeps here what it has worked out from that, and no decision depends on
-whether it was kept, since working it out again gives the same:
+What is known the planner only reads. Beside it it keeps what it has worked out from that; no decision depends on whether it was kept:
 
 * `memo`, by `World.once`, of one plan: `plan` makes it empty and throws it away at the end, however the plan ends.
-* `kept`, by `World.keep`, across plans: each entry with the very objects it was made from, replaced at the next question once one of
-  them is another object. What was worked out for an object goes with it.
+* `kept`, by `World.keep`, across plans: with the very objects it was made from, and made anew once one of them is another object.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, NamedTuple, TypeVar
@@ -25,11 +23,13 @@ from backstay_api.objects.models import FenceRequest, HAInstance, HAService, Hos
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.models.service import MoveSummary, StartFailure
+from backstay_api.objects.models.service_class import ServiceClass
 from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import Unreadable
-from backstay_api.objects.resource_kinds import canonical_address
 
-from .claims import things
+from .claims import own_addresses, things
+from .losses import Losses
+from .objects import checked_at, discard, was_told_to_stop
 
 T = TypeVar("T")
 
@@ -102,9 +102,13 @@ class Settings:
     trust_again_s: float = 10.0
     """After our own trouble nobody is suspected for this long, unless more than half of the hosts have renewed."""
     start_failure_memory_s: float = 600.0
-    """How long a failed start counts against a host."""
+    """Failed starts count against their hosts until none has failed for so long."""
+    keeps_plans_from: int = 20
+    """So many services, and more: of fewer, to see whether a plan still holds costs what making it does (`planner/rest.py`)."""
+    topology_keys: tuple[str, ...] = ()
+    """Labels of hosts: what would the loss of all with one value leave over? Beside those that a `spread` names."""
     start_retry_s: float = 15.0
-    """Where no other host can run it, it is tried again this long after its first failure there, then twice as long, and so on."""
+    """What has failed on every host is tried again so long after that, then twice as long each time, up to half of that memory."""
 
 
 @dataclass
@@ -114,7 +118,7 @@ class World:
     settings: Settings = field(default_factory=Settings)
     now_s: float = 0.0
     wall: str = "1970-01-01T00:00:00Z"
-    """RFC 3339 time of this round, for status fields. `instant`: finer where the clock tells it, for timelines; empty: as `wall`."""
+    """RFC 3339 time of this round, for status fields. `instant`: finer, for timelines; empty: as `wall`."""
     instant: str = ""
     own_path: OwnPath = field(default_factory=OwnPath)
 
@@ -133,6 +137,7 @@ class World:
     """By host whose Lease went while it was sealed: our own clock when we first saw it sealed. It was lost in a storm all the same."""
     requests: dict[str, FenceRequest] = field(default_factory=dict)
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
+    classes: dict[str, ServiceClass] = field(default_factory=dict)
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
@@ -153,11 +158,14 @@ class World:
     wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
     ruled: set[str] = field(default_factory=set)
-    """Keys of HAServices that want to be together with others, or apart from them."""
+    """Keys of HAServices that want to be together with others, or apart from them. `depending`: that depend on others."""
+    depending: set[str] = field(default_factory=set)
     reported_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that say something of an instance, by its UID."""
     ordered_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that have an order about an instance, by its UID."""
+    asked_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Hosts that were asked to be ready for an instance, or answer for it, by its UID."""
     held_on: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Hosts that hold a unit which they are no candidate for, by its name."""
     own_addresses: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -170,8 +178,12 @@ class World:
     """By UID of the HAService or HAInstance that told of it: our own clock when we first saw that."""
     rebooting: dict[str, Rebooting] = field(default_factory=dict)
     """By UID of the HAInstance: the last epoch that a reboot ended, until there is another one. Its host soon says nothing of it any more."""
+    ready_s: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By UID of an HAInstance: by which generation of its service some host is ready for it, and our own clock when we first saw that."""
+    losses: Losses | None = None
+    """What the loss of each host would leave over, as it was worked out last; none: not yet."""
     kept: dict[str, dict[str, tuple[tuple[object, ...], object]]] = field(default_factory=lambda: defaultdict(dict))
-    """What `keep` has worked out, by key of the object and topic, with what it was worked out from. Only `keep` reads and writes it."""
+    """What was worked out, by key of the object and topic, with what it was worked out from. Only `keep` and `planner/rest.py` touch it."""
 
     def keep(self, topic: str, key: str, made_from: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says, worked out again only when one of the very objects it is made from has been replaced."""
@@ -204,22 +216,20 @@ class World:
             return make()
         key = (topic, *map(id, about))
         found = self.memo.get(key)
-        if found is None:
-            found = self.memo[key] = (
-                about,
-                make(),
-            )  # kept with what it is about, so that nothing else can be at its place
+        if found is None:  # kept with what it is about, so that nothing else can be at its place
+            found = self.memo[key] = (about, make())
         return found[1]  # type: ignore[return-value]
 
     def put_service(self, service: HAService) -> None:
         old = self.services.get(service.key)
         if old is not None:
-            self._forget_things(old)
+            discard(self.wanted_by, things(old), old.key)
             if old.uid != service.uid:
                 self._forget_failures(old.uid)
         self.services[service.key] = service
         placement = service.spec.placement
         (self.ruled.add if placement.together or placement.apart else self.ruled.discard)(service.key)
+        (self.depending.add if service.spec.depends_on else self.depending.discard)(service.key)
         for thing in things(service):
             self.wanted_by[thing].add(service.key)
         for one in service.status.failures:
@@ -229,14 +239,15 @@ class World:
         self.kept.pop(key, None)
         old = self.services.pop(key, None)
         self.ruled.discard(key)
+        self.depending.discard(key)
         if old is not None:
-            self._forget_things(old)
+            discard(self.wanted_by, things(old), key)
             self._forget_failures(old.uid)
 
     def put_host(self, host: Host) -> None:
         old = self.hosts.get(host.key)
         self.hosts[host.key] = host
-        if old is None or old.uid != host.uid or _checked_at(old) != _checked_at(host):
+        if old is None or old.uid != host.uid or checked_at(old) != checked_at(host):
             self.checked_s[host.key] = self.now_s
         for fence in host.status.fences:
             self._was_fenced(fence.request, host.key)
@@ -252,19 +263,21 @@ class World:
         self.assignments[assignment.key] = assignment
         for uid in assignment.spec.instances:
             self.ordered_on[uid].add(assignment.key)
+        for uid in {*assignment.spec.standbys, *assignment.status.standbys}:
+            self.asked_on[uid].add(assignment.key)
+        for uid, answer in assignment.status.standbys.items():
+            if answer.ready and self.ready_s.get(uid, (0, 0.0))[0] < answer.revision:
+                self.ready_s[uid] = (answer.revision, self.now_s)
         for one in assignment.status.held:
             self.held_on[one.unit].add(assignment.key)
-        for address in _own_addresses(assignment):
+        for address in own_addresses(assignment):
             self.own_addresses[address].add(assignment.key)
         for uid, report in assignment.status.instances.items():
             self.reported_by[uid].add(assignment.key)
             if report.phase == "Failed":
                 self.failed_s.setdefault((uid, Failed(report.name, assignment.key, report.epoch)), self.now_s)
-            if (
-                assignment.status.shutdown_type == "Reboot"
-                and report.released
-                and not _was_told_to_stop(assignment, uid)
-            ):
+            is_over = report.released and not was_told_to_stop(assignment, uid)
+            if assignment.status.shutdown_type == "Reboot" and is_over:
                 self._reboots(uid, report.epoch, assignment.key)
 
     def drop_assignment(self, key: str, *, but: Collection[str] = ()) -> None:
@@ -272,10 +285,11 @@ class World:
         old = self.assignments.pop(key, None)
         if old is None:
             return
-        _discard(self.reported_by, old.status.instances, key)
-        _discard(self.ordered_on, old.spec.instances, key)
-        _discard(self.held_on, (one.unit for one in old.status.held), key)
-        _discard(self.own_addresses, _own_addresses(old), key)
+        discard(self.reported_by, old.status.instances, key)
+        discard(self.ordered_on, old.spec.instances, key)
+        discard(self.asked_on, {*old.spec.standbys, *old.status.standbys}, key)
+        discard(self.held_on, (one.unit for one in old.status.held), key)
+        discard(self.own_addresses, own_addresses(old), key)
         for uid in old.status.instances.keys() - but:
             self._forget_failures(uid, key)
             if not self._is_there(uid, old.status.instances[uid]):
@@ -284,9 +298,6 @@ class World:
     def _is_there(self, uid: str, report: InstanceReport) -> bool:
         known = self.instances.get(key_of(report.namespace, report.name))
         return known is not None and known.uid == uid
-
-    def _forget_things(self, service: HAService) -> None:
-        _discard(self.wanted_by, things(service), service.key)
 
     def _forget_failures(self, uid: str, host: str = "") -> None:
         for key in [key for key in self.failed_s if key[0] == uid and host in ("", key[1].host)]:
@@ -302,8 +313,10 @@ class World:
             self.rebooting[uid] = Rebooting(epoch, host, self.now_s)
 
     def put_instance(self, instance: HAInstance) -> None:
-        known = self.rebooting.get(instance.uid)
+        known, ready = self.rebooting.get(instance.uid), self.ready_s.get(instance.uid)
         self.drop_instance(instance.key)
+        if ready is not None:
+            self.ready_s[instance.uid] = ready
         if known is not None and known.epoch >= instance.spec.epoch:
             self.rebooting[instance.uid] = known
         self.instances[instance.key] = instance
@@ -321,6 +334,7 @@ class World:
         if old is None:
             return
         self.rebooting.pop(old.uid, None)
+        self.ready_s.pop(old.uid, None)
         self.instances_of[old.spec.service.uid].discard(key)
         if old.spec.grant is not None:
             self.held_by[old.spec.grant.host].discard(key)
@@ -330,9 +344,6 @@ class World:
         old = self.leases.pop(key, None)
         if old is not None and old.lease.sealed and old.sealed_seen_s is not None:
             self.gone_sealed_s[key] = old.sealed_seen_s
-
-    def put_claim(self, claim: ResourceClaim) -> None:
-        self.claims[claim.key] = claim
 
     def drop_claim(self, key: str) -> None:
         self.kept.pop(key, None)
@@ -377,24 +388,3 @@ def has_cost(request: FenceRequest) -> bool:
     """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
     was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
     return request.spec.confirm is None and not was_off_anyway
-
-
-def _was_told_to_stop(assignment: HostAssignment, uid: str) -> bool:
-    """By an order of ours: it would have been released without any reboot."""
-    order = assignment.spec.instances.get(uid)
-    return order is not None and order.want == "Down"
-
-
-def _checked_at(host: Host) -> str | None:
-    return host.status.fencing.checked_at if host.status.fencing else None
-
-
-def _discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None:
-    for name in names:
-        index[name].discard(key)
-        if not index[name]:
-            del index[name]
-
-
-def _own_addresses(assignment: HostAssignment) -> set[str]:
-    return {one for text in assignment.status.facts.addresses if (one := canonical_address(text))}

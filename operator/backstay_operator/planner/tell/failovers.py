@@ -16,6 +16,7 @@ from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.failovers import FailoverRecord, FailoverStep, HostVerdict
 from backstay_api.objects.models.instance import Grant
+from backstay_api.objects.models.service import FailoverSummary, InstanceSummary
 from backstay_api.objects.promise import suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.judge.evidence import Evidence, closed, was_lost
@@ -222,3 +223,36 @@ def _verdicts(placed: Placed) -> list[HostVerdict]:
 
 def _ago(world: World, seconds: float) -> str:
     return shifted(world.instant or world.wall, -seconds)
+
+
+# --- the last one, in the summary of an instance ---------------------------------------------------------------------
+
+
+def last_failover(
+    before: InstanceSummary, instance: HAInstance | None, *, state: str, holder: str, shall_run: bool, wall: str
+) -> FailoverSummary | None:
+    """Noted when the holder changes, completed when it runs again. `before`: as it was told last; the rest is as it is now."""
+    begun = _noted(before, instance, holder, wall) if shall_run else None
+    last = begun or before.last_failover
+    if last is None or last.duration:
+        return last
+    if not last.to and holder:
+        last = last.model_copy(update={"to": holder})
+    if state == "Running" and last.to == holder:
+        took_s = elapsed_s(last.at, wall)
+        return last.model_copy(update={"duration": f"{took_s:.1f}s" if took_s is not None else "unknown"})
+    return last
+
+
+def _noted(before: InstanceSummary, instance: HAInstance | None, holder: str, wall: str) -> FailoverSummary | None:
+    if not before.host or before.host == holder or instance is None:
+        return None
+    is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
+    # A planned move has its reason in the order to stop; of anything else the evidence knows more.
+    why_closed = instance.spec.closed if before.state != "Stopping" else None
+    return FailoverSummary(
+        from_=before.host,
+        to=holder,
+        cause=first_words(why_closed.why if why_closed and why_closed.why else before.why),
+        at=before.since if before.since and is_since_then else wall,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.service import InstanceSummary, StandbySummary
@@ -23,6 +23,7 @@ MOST_TOLD: Final = 128
 MOST_STANDBYS: Final = 32
 MOST_FAILURES: Final = 256
 MOST_MOVES: Final = 1000
+_ABOUT_THE_PROMOTED: Final = ("StandbyReady", "SurvivesHostLoss", "SurvivesDomainLoss")
 _BAD_IF_TRUE: Final = ("Progressing", "Degraded", "UnitsHeld")
 _MOST_SENTENCES: Final = 3
 
@@ -35,6 +36,21 @@ class Copy:
     is_well: bool
     host: str
     findings: Sequence[Finding]
+    is_promoted: bool = False
+    """It is the promoted role, and no copy by itself."""
+
+
+class _MayBePromoted(Protocol):
+    @property
+    def is_promoted(self) -> bool: ...
+
+
+_One = TypeVar("_One", bound=_MayBePromoted)
+
+
+def what_counts(slots: Sequence[_One]) -> Sequence[_One]:
+    """Of what the loss of a host is an outage: where one is promoted, that; a copy less is not missed."""
+    return [one for one in slots if one.is_promoted] or slots
 
 
 def findings(copies: Sequence[Copy]) -> list[Finding]:
@@ -46,17 +62,30 @@ def findings(copies: Sequence[Copy]) -> list[Finding]:
 
 
 def _folded(type_: str, copies: Sequence[Copy]) -> Finding:
-    found = [(copy.name, one) for copy in copies for one in copy.findings if one.type == type_]
+    about = what_counts(copies) if type_ in _ABOUT_THE_PROMOTED else copies
+    found = [(copy.name, one) for copy in about for one in copy.findings if one.type == type_]
     name, worst = next(((name, one) for name, one in found if _is_bad(one)), found[0])
     said = _one_after_the_other([one.message for _, one in found])
     if _is_bad(worst) and any(not _is_bad(one) or one.message != worst.message for _, one in found):
         said = f"{name}: {worst.message}"
-    if type_ != "Ready":
-        return replace(worst, message=said)
-    well = [copy.host for copy in copies if copy.is_well]
-    if len(well) == len(copies):
-        return replace(worst, message=f"All {len(copies)} copies work, on {listed(sorted(well))}")
-    return replace(worst, message=f"{len(well)} of {len(copies)} copies work; {said}")
+    return replace(worst, message=said if type_ != "Ready" else _copies_that_work(copies, said))
+
+
+def _copies_that_work(copies: Sequence[Copy], said: str) -> str:
+    plain = [copy for copy in copies if not copy.is_promoted]
+    well, promoted = [copy.host for copy in plain if copy.is_well], _promoted(copies)
+    if all(copy.is_well for copy in copies):
+        if len(plain) == 1:
+            return f"Its only copy works, on {well[0]}{promoted}"
+        return f"All {len(plain)} copies work, on {listed(sorted(well))}{promoted}"
+    return f"{len(well)} of {len(plain)} copies work{promoted}; {said}"
+
+
+def _promoted(copies: Sequence[Copy]) -> str:
+    role = next((copy for copy in copies if copy.is_promoted), None)
+    if role is None:
+        return ""
+    return f"; that on {role.host} is promoted" if role.is_well else "; none is promoted"
 
 
 def _is_bad(finding: Finding) -> bool:
@@ -99,8 +128,9 @@ def standbys_of_copies(of_copies: Sequence[Sequence[StandbySummary]]) -> list[St
 
 def replica_counts(decision: Decision, copies: Sequence[Copy]) -> dict[str, Any]:
     """How many there should be, and how many work."""
-    wanted = 0 if decision.is_leaving else len(copies)
-    well = sum(copy.is_well for copy in copies)
+    plain = [copy for copy in copies if not copy.is_promoted]
+    wanted = 0 if decision.is_leaving else len(plain)
+    well = sum(copy.is_well for copy in plain)
     return {"replicas": wanted, "ready_replicas": well, "copies": f"{well}/{wanted}"}
 
 
@@ -112,7 +142,7 @@ def where(service: HAService, summaries: Sequence[InstanceSummary], wall: str) -
         return {"host": "", "state": state, "since": since or wall, "last_failover": None}
     failovers = [one.last_failover for one in summaries if one.last_failover]
     return {
-        "host": listed(sorted(one.host for one in summaries if one.host)),
+        "host": listed(sorted({one.host for one in summaries if one.host})),
         "state": summaries[0].state,
         "since": summaries[0].since,
         "last_failover": max(failovers, key=lambda one: one.at, default=None),

@@ -14,7 +14,9 @@ from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.first_epoch import second_copy
 from backstay_operator.planner.judge.host_facts import Rejected, facts_of
 from backstay_operator.planner.judge.judges import rejection
+from backstay_operator.planner.judge.prerequisites import REASONS
 from backstay_operator.planner.judge.questions import Point, Question
+from backstay_operator.planner.judge.shedding import less_important
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
@@ -25,34 +27,37 @@ from .conditions import Finding
 
 def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[StandbySummary]:
     """Those that are asked to be ready, and the selected hosts that cannot even be asked, with the reason: asked here, only to be told."""
-    ask = Question(world, slot.in_force, slot.instance)
+    ask = Question(world, slot.in_force, slot.instance, leaving=less_important(world, slot.in_force))
     asked = [name for name in slot.asked if name in world.hosts]
     others = set(declared(world, service)) - {*asked, ask.holder}
+    barred = placement.barred(world, slot.in_force, slot.instance) if others else {}
     summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
     for name in sorted(others):
-        rejected = rejection(Point.STANDBY, ask, facts_of(world, name))
-        if rejected and not rejected.has_copy:
+        if (rejected := barred.get(name)) and not rejected.has_copy:
             summaries.append(_standby(name, rejected))
     return summaries[: placement.MOST_ASKED]
 
 
 def _standby(name: str, rejected: Rejected | None) -> StandbySummary:
-    return _summary(name, rejected is None, first_words(rejected.why) if rejected else "")
+    reason, why = (rejected.reason or rejected.rule, first_words(rejected.why)) if rejected else ("", "")
+    return _summary(name, rejected is None, reason, why)
 
 
 @lru_cache(maxsize=4096)
-def _summary(host: str, ready: bool, why: str) -> StandbySummary:
-    return StandbySummary(host=host, ready=ready, why=why)
+def _summary(host: str, ready: bool, reason: str, why: str) -> StandbySummary:
+    return StandbySummary(host=host, ready=ready, reason=reason, why=why)
 
 
 def standby_ready(standbys: list[StandbySummary]) -> Finding:
+    """What keeps the nearest to ready from it is the reason: who lacks a prerequisite lacks nothing else that is asked before."""
     ready = [standby.host for standby in standbys if standby.ready]
     if ready:
         return Finding("StandbyReady", True, "Ready", f"{listed(ready)} could take over now")
     if not standbys:
         return Finding("StandbyReady", False, "NoOtherHost", "No other host is selected that could take over: add one")
     said = listed([f"{standby.host}: {standby.why}" for standby in standbys], most=3)
-    return Finding("StandbyReady", False, "NotReady", f"No host could take over now; {said}")
+    reason = next((one for one in REASONS if any(each.reason == one for each in standbys)), "NotReady")
+    return Finding("StandbyReady", False, reason, f"No host could take over now; {said}")
 
 
 def runs_twice(world: World, slot: Slot) -> tuple[str, str] | None:

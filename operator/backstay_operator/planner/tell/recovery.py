@@ -15,8 +15,11 @@ from backstay_operator.planner.know.sessions import report_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import first_words, joined, listed
 
-MOST_FAILURES: Final = 16
-"""As many as the schema holds."""
+_INSTEAD: Final = {
+    "Move": "it is not restarted in place: the service is stopped at once, and another host tries (onFailure: Move)",
+    "Degrade": "it is left as it is until its next start, and the service is Degraded (onFailure: Degrade)",
+    "Ignore": "it is left as it is until its next start, and only told (onFailure: Ignore)",
+}
 
 
 def restarts_told(service: HAService, report: InstanceReport | None, *, brief: bool = True) -> str:
@@ -40,12 +43,20 @@ def recovery_of(world: World, slot: Slot) -> str:
     budget = service.spec.recovery.moves if service.spec.recovery else None
     moves = len(move_budget.counted(world, service, slot.name))
     moved = f"{moves} of {budget.limit} moves within {budget.per} are used" if budget else ""
-    return joined(restarts_told(service, report, brief=False), moved, counted)
+    return joined(restarts_told(service, report, brief=False), _apart_from(service), moved, counted)
+
+
+def _apart_from(service: HAService) -> str:
+    """Of which resources a failure does something else, whatever is used up."""
+    by_what: dict[str, list[str]] = {}
+    for resource in service.spec.resources:
+        by_what.setdefault(_INSTEAD.get(resource.on_failure or "", ""), []).append(resource.name)
+    return joined(*(f"where {' or '.join(names)} fails, {what}" for what, names in by_what.items() if what))
 
 
 def start_failures(world: World, service: HAService, slot: Slot) -> list[StartFailure]:
     """Those that still count against a host, oldest first."""
-    return [one.told for one in failures.failures_that_count(world, service, slot.name, slot.instance)][-MOST_FAILURES:]
+    return failures.to_remember(failures.failures_that_count(world, service, slot.name, slot.instance))
 
 
 def last_clear(world: World, service: HAService) -> ClearSummary | None:

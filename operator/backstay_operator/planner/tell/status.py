@@ -1,7 +1,7 @@
 """What users see of a service: one state, conditions with reasons, who could take over, and what has happened.
 
-Everything is worked out again from the objects in each round. What is carried over from the status before are only times:
-a condition keeps its time while its status stays, so a status in which nothing has changed is equal to the one before.
+Everything is worked out again from the objects in each round, but for what has happened: times (a condition keeps its time while its
+status stays, so a status in which nothing has changed is equal to the one before), and what judges count by (`_REMEMBERED`).
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceReport
 from backstay_api.objects.models.instance import Grant
 from backstay_api.objects.models.service import (
-    FailoverSummary,
     HAServiceStatus,
     InstanceSummary,
     StandbySummary,
 )
+from backstay_api.objects.names import promoted_name
 from backstay_api.objects.texts import clip
+from backstay_operator.planner.do.course import Course
 from backstay_operator.planner.do.decisions import Decision, Slot
-from backstay_operator.planner.do.instances import Course
-from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused
+from backstay_operator.planner.judge.acceptance import Acceptance, Accepted, Refused, is_to_stop
 from backstay_operator.planner.judge.copies import its_host
 from backstay_operator.planner.judge.placement import NoHost
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.liveness import untouched
+from backstay_operator.planner.know.parts import part_of
+from backstay_operator.planner.know.topology import without_label
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import (
     SUSPECT,
     UNMANAGED,
     WORKS_PARTLY,
-    elapsed_s,
     first_words,
     joined,
     listed,
@@ -42,7 +43,8 @@ from backstay_operator.planner.words import (
 
 from . import fold
 from .conditions import Finding, settled, updated
-from .failovers import why_lost
+from .failovers import last_failover, why_lost
+from .losses import left_over, survives_domains
 from .other_hosts import (
     address_of_a_host,
     held_units,
@@ -52,10 +54,13 @@ from .other_hosts import (
     survives_elsewhere,
     who_could_take_over,
 )
+from .prerequisites import prerequisites_unmet, recorded_run
 from .recovery import restarts_told, start_failures
 from .reports import because, not_well, reported
 
 _MOST_CHARS: Final = 3700  # of a reason, so that where the service goes next is not lost behind it
+_REMEMBERED: Final = ("start_failures", "moves", "failovers", "last_clear", "last_ran_with")
+"""What stands in no other object: it outlives a status that the API server refuses."""
 _WORST_FIRST: Final = ("Failed", "Recovering", "Waiting", "Stopping", "Starting", "Stopped", "Running")
 
 
@@ -65,11 +70,12 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
     # What is least well is what its service is; what goes anyway does not count, unless there is nothing else.
     views = sorted((_view(world, decision, slot) for slot in decision.slots), key=_least_well_first)
     kept = [view for view in views if not view.slot.is_leaving] or views
-    copies = [fold.Copy(view.slot.name, view.is_well, view.holder, _findings(view)) for view in kept]
+    copies = [fold.Copy(view.slot.name, view.is_well, view.holder, _findings(view), view.is_promoted) for view in kept]
     found = fold.findings(copies) if copies else fold.of_none(world, decision)
     conditions = settled(service.status.conditions, found, generation, world.wall)
     if service.key in world.short_status:
-        return HAServiceStatus(observed_generation=generation, conditions=conditions)
+        kept_as_it_was = {name: getattr(service.status, name) for name in _REMEMBERED}
+        return HAServiceStatus(observed_generation=generation, conditions=conditions, **kept_as_it_was)
     return updated(
         service.status,
         observed_generation=generation,
@@ -77,7 +83,9 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         **fold.replica_counts(decision, copies),
         **_instances(decision, views, kept, world.wall),
         **fold.history(world, decision),
-        standbys=fold.standbys_of_copies([view.standbys for view in kept]),
+        standbys=fold.standbys_of_copies([view.standbys for view in fold.what_counts(kept)]),
+        promoted=next((view.holder for view in kept if view.is_promoted and view.state == "Running"), ""),
+        last_ran_with=recorded_run(world, service, [(view.slot, view.is_well) for view in kept]),
     )
 
 
@@ -141,6 +149,11 @@ class _View:
         return sessions.report_of(self.world, self.holder, self.instance) if self.instance else None
 
     @property
+    def is_promoted(self) -> bool:
+        """Whether it is the promoted role, which stands on one of the copies."""
+        return self.slot.name == promoted_name(self.service.metadata.name)
+
+    @property
     def shall_run(self) -> bool:
         return self.slot.in_force.spec.state == "Running" and self.service.metadata.deletion_timestamp is None
 
@@ -164,7 +177,7 @@ class _View:
 def _view(world: World, decision: Decision, slot: Slot) -> _View:
     missing = joined(slot.course.missing, world.refusal(HAService, decision.service.key))
     view = _View(world, decision.service, decision.acceptance, slot, missing)
-    state, why = _with_holder(view) if view.grant else _without_holder(view)
+    state, why = _with_holder(view) if view.grant and not slot.course.is_over else _without_holder(view)
     return replace(view, state=state, why=clip(why, _MOST_CHARS))
 
 
@@ -182,7 +195,7 @@ def _without_holder(view: _View) -> tuple[str, str]:
         return "Starting", f"About to start on {course.to}: {placed.why}"
     if isinstance(view.slot.acceptance, Refused):
         return "Waiting", view.slot.acceptance.message
-    return "Waiting", joined(_nowhere(view), view.missing)
+    return "Waiting", joined(_nowhere(view), view.missing, course.shed)
 
 
 def _with_holder(view: _View) -> tuple[str, str]:
@@ -206,7 +219,7 @@ def _as_reported(view: _View, report: InstanceReport, host: str) -> tuple[str, s
         case "Failed" if stored is None or stored.want == "Up":
             return _after_failure(view, report)
         case _ if order is not None and order.want == "Down":
-            return "Stopping", f"Being stopped on {host}{f': {order.why}' if order.why else ''}"
+            return "Stopping", joined(f"Being stopped on {host}{f': {order.why}' if order.why else ''}", view.missing)
         case "Running":
             return "Running", joined(f"Runs on {host}{not_well(report)}{because(view.instance)}", left, view.missing)
         case "Stopping":
@@ -238,13 +251,16 @@ def _nowhere(view: _View) -> str:
 def _findings(view: _View) -> list[Finding]:
     standby, held = standby_ready(view.standbys), held_units(view.world, view.service)
     only = its_host(view.service, view.instance)
+    own = survives_elsewhere(view.world, view.service, only) if only else _survives(view, standby)
+    by_domain = survives_domains(view.world, view.slot.in_force, view.instance)
     return [
         _accepted(view),
         Finding("Ready", view.is_well, _ready_reason(view), view.sentence),
         _progressing(view),
         _degraded(view),
         *(() if only else (standby,)),
-        survives_elsewhere(view.world, view.service, only) if only else _survives(view, standby),
+        left_over(view.world, view.service, view.instance, own),
+        *([by_domain] if by_domain else []),
         *([held] if held else []),
     ]
 
@@ -259,11 +275,14 @@ def _ready_reason(view: _View) -> str:
 
 def _accepted(view: _View) -> Finding:
     if isinstance(view.acceptance, Accepted):
-        kept = view.instance is not None and view.instance.spec.exclusive is not view.service.exclusive
-        said = "whose copies must never run twice" if kept and not view.service.exclusive else "of which two may run"
+        wanted = part_of(view.world, view.service, view.slot.name).exclusive
+        kept = view.instance is not None and view.instance.spec.exclusive is not wanted
+        said = "whose copies must never run twice" if kept and not wanted else "of which two may run"
         if kept:
             why = f"spec.exclusive does not change while it lives: it stays one {said}; delete it and create it again"
             return Finding("Accepted", True, "ExclusiveKept", why)
+        if why := without_label(view.world, view.slot.in_force):
+            return Finding("Accepted", True, "NoSuchLabel", why)
         return Finding("Accepted", True, "Accepted", "Everything it asks for can be done")
     return Finding("Accepted", False, view.acceptance.reason, view.acceptance.message)
 
@@ -290,9 +309,11 @@ def _degraded(view: _View) -> Finding:
 
 
 def _own_trouble(view: _View) -> tuple[str, str] | None:
-    if isinstance(view.acceptance, Refused) and view.grant:
+    if isinstance(view.acceptance, Refused) and view.grant and not is_to_stop(view.service, view.acceptance):
         why = f"because the present one is refused: {view.acceptance.message}"
         return "ManifestRefused", f"It keeps running by the previous manifest, {why}"
+    if view.course.shed and view.state in ("Stopping", "Waiting"):
+        return "Shed", view.sentence
     if view.state in ("Failed", "Recovering", "Waiting"):
         is_stuck = view.state == "Failed" and view.report is not None and view.report.unstoppable
         return "Unstoppable" if is_stuck else view.state, view.sentence
@@ -316,6 +337,8 @@ def _trouble_around_it(view: _View) -> tuple[str, str] | None:
         return "RefusedByAPI", refused
     if twice := address_of_a_host(view.world, view.service):
         return "AddressOfAHost", twice
+    if unmet := prerequisites_unmet(view.world, view.slot):
+        return unmet
     if failures := start_failures(view.world, view.service, view.slot):
         hosts = listed(sorted({failure.host for failure in failures}))
         return "StartFailed", f"Could not be started on {hosts}: {first_words(failures[-1].why)}"
@@ -344,7 +367,7 @@ def _summary(view: _View) -> InstanceSummary:
         before,
         name=before.name,
         host=view.holder,
-        role="Started" if view.holder else "",
+        role=("Promoted" if view.is_promoted else "Started") if view.holder else "",
         state=view.state,
         epoch=view.instance.spec.epoch if view.instance else 0,
         since=before.since if is_same else _since_without_instance(view),
@@ -352,7 +375,9 @@ def _summary(view: _View) -> InstanceSummary:
         to=view.course.to,
         by_admin=first_words(view.report.by_admin) if view.report else "",
         recovery=restarts_told(view.slot.in_force, view.report),
-        last_failover=_last_failover(view),
+        last_failover=last_failover(
+            before, view.instance, state=view.state, holder=view.holder, shall_run=view.shall_run, wall=view.world.wall
+        ),
     )
 
 
@@ -360,31 +385,3 @@ def _since_without_instance(view: _View) -> str:
     status = view.service.status
     is_same = view.instance is None and status.state == view.state and not status.instances
     return status.since if is_same and status.since else view.world.wall
-
-
-def _last_failover(view: _View) -> FailoverSummary | None:
-    """Noted when the holder changes, completed when it runs again."""
-    last = _failover_begun(view) or view.before.last_failover
-    if last is None or last.duration:
-        return last
-    if not last.to and view.holder:
-        last = last.model_copy(update={"to": view.holder})
-    if view.state == "Running" and last.to == view.holder:
-        took_s = elapsed_s(last.at, view.world.wall)
-        return last.model_copy(update={"duration": f"{took_s:.1f}s" if took_s is not None else "unknown"})
-    return last
-
-
-def _failover_begun(view: _View) -> FailoverSummary | None:
-    before, instance = view.before, view.instance
-    if not before.host or before.host == view.holder or instance is None or not view.shall_run:
-        return None
-    is_since_then = before.since and before.state in ("Recovering", "Stopping", "Failed")
-    # A planned move has its reason in the order to stop; of anything else the evidence knows more.
-    closed = instance.spec.closed if before.state != "Stopping" else None
-    return FailoverSummary(
-        from_=before.host,
-        to=view.holder,
-        cause=first_words(closed.why if closed and closed.why else before.why),
-        at=before.since if before.since and is_since_then else view.world.wall,
-    )

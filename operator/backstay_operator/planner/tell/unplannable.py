@@ -1,6 +1,7 @@
-"""One object that cannot be read, or breaks a rule of our own models while it is planned, stops no other: its status tells why.
+"""One object that cannot be read, or cannot be planned, stops no other: its status tells why.
 
-Texts are clipped where they are made, so this is a net below the net. What was ordered for it stays as it was: absence is no information.
+Texts are clipped, and numbers bounded, where they are read, so this is a net below the net. What was ordered for it stays as it
+was: absence is no information.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ def of_unreadable(world: World) -> list[Action]:
     return actions
 
 
-def about_service(world: World, service: HAService, error: ValidationError) -> list[Action]:
+def about_service(world: World, service: HAService, error: Exception) -> list[Action]:
     """What is told of a service that cannot be planned."""
     status = service.status.model_copy(update={"conditions": _conditions(world, service, error)})
     return [] if status == service.status else [WriteServiceStatus(service, status, "it cannot be planned")]
 
 
-def about_host(world: World, host: Host | None, error: ValidationError) -> list[Action]:
+def about_host(world: World, host: Host | None, error: Exception) -> list[Action]:
     """What is told of a host that cannot be planned."""
     conditions = _conditions(world, host, error) if host else []
     if host is None or conditions == host.status.conditions:
@@ -54,15 +55,14 @@ def about_host(world: World, host: Host | None, error: ValidationError) -> list[
     return [WriteHostStatus(host, {"conditions": [one.wire() for one in conditions]}, why="it cannot be planned")]
 
 
-def _conditions(world: World, obj: HAService | Host, error: ValidationError) -> list[Condition]:
+def _conditions(world: World, obj: HAService | Host, error: Exception) -> list[Condition]:
     finding = Finding("Ready", None, "CannotBePlanned", _sentence(error))
     others = [one for one in obj.status.conditions if one.type != "Ready"]
     return [*settled(obj.status.conditions, [finding], obj.metadata.generation, world.wall), *others]
 
 
-def _sentence(error: ValidationError) -> str:
-    wrong = "; ".join(faults(error))
-    return clip(
-        f"Nothing is done about it now, for what would be written is no {error.title} ({wrong}): report this as a bug",
-        2000,
-    )
+def _sentence(error: Exception) -> str:
+    why = f"it cannot be worked out ({type(error).__name__}: {error})"
+    if isinstance(error, ValidationError):
+        why = f"what would be written is no {error.title} ({'; '.join(faults(error))})"
+    return clip(f"Nothing is done about it now, for {why}: report this as a bug", 2000)

@@ -126,6 +126,15 @@ def is_(phase: Phase, **facts: Any) -> Situation:
         pytest.param(
             is_(Phase.RECOVERING, outcome=Outcome.FAILED), Phase.STOPPING, Effect.STOP, id="a restart that fails"
         ),
+        pytest.param(
+            is_(Phase.RUNNING, role_failed=True, edited=True, may_start=True),
+            Phase.STOPPING,
+            Effect.STOP,
+            id="a copy that could not be demoted is stopped",
+        ),
+        pytest.param(
+            is_(Phase.RUNNING, role_failed=True, hands_off=True), Phase.LEFT, Effect.PERMIT, id="…unless left alone"
+        ),
         pytest.param(is_(Phase.STOPPING, must_stop=True, retry_due=True), None, None, id="a stop goes on"),
         pytest.param(is_(Phase.STOPPING, outcome=Outcome.SUCCEEDED), Phase.STOPPED, None, id="a verified stop"),
         pytest.param(is_(Phase.STOPPING, outcome=Outcome.BLOCKED), Phase.STUCK, None, id="one that is not verified"),

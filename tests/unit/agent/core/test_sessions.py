@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.core.books import Books
+from backstay_agent.core.checkpoint import Checkpoint
 from backstay_agent.core.sessions import (
     AT_START,
     Hold,
@@ -26,7 +26,7 @@ from backstay_agent.core.sessions import (
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import AgentSession, SessionRef
 from backstay_api.objects.promise import Contract
-from backstay_testing.journalled import MINE, books
+from backstay_testing.journalled import MINE, checkpoint
 
 
 def test_every_state_an_agent_can_find_is_decided() -> None:
@@ -48,7 +48,7 @@ def a_session(nonce: str = "old", *, seq: int = 4, boot_id: str = "b", **more: A
     return AgentSession(boot_id=boot_id, nonce=nonce, seq=seq, machine_uuid=more.pop("machine_uuid", "m"), **more)
 
 
-FRESH = books(seq=0)
+FRESH = checkpoint(seq=0)
 
 
 @pytest.mark.parametrize(
@@ -67,30 +67,30 @@ FRESH = books(seq=0)
         pytest.param(
             FRESH, a_session("mine", seq=7), Publish(a_session("mine", seq=7)), id="a write whose answer was lost"
         ),
-        pytest.param(books(), a_session("mine", seq=5), Publish(a_session("mine", seq=5)), id="known"),
-        pytest.param(books(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
-        pytest.param(books(), a_session("other", seq=5), Overtaken, id="…or one as new"),
+        pytest.param(checkpoint(), a_session("mine", seq=5), Publish(a_session("mine", seq=5)), id="known"),
+        pytest.param(checkpoint(), a_session("other", seq=6), Overtaken, id="somebody opened a newer one"),
+        pytest.param(checkpoint(), a_session("other", seq=5), Overtaken, id="…or one as new"),
         pytest.param(
-            books(),
+            checkpoint(),
             a_session("old", seq=4),
             Publish(a_session("mine", seq=5, supersedes=("old",))),
             id="an older one stands there again",
         ),
-        pytest.param(books(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
+        pytest.param(checkpoint(), None, Publish(a_session("mine", seq=5)), id="the assignment was made again"),
         pytest.param(
-            books(earlier=("x", "y")),
+            checkpoint(earlier=("x", "y")),
             None,
             Publish(a_session("mine", seq=5, supersedes=("x", "y"))),
             id="…and we remember which sessions it had named",
         ),
         pytest.param(
-            books(seq=0, earlier=("x",), earlier_seq=7),
+            checkpoint(seq=0, earlier=("x",), earlier_seq=7),
             None,
             Publish(a_session("mine", seq=8, supersedes=("x",))),
             id="…and how far they had counted",
         ),
         pytest.param(
-            books(seq=0, earlier=("x", "y"), earlier_seq=2),
+            checkpoint(seq=0, earlier=("x", "y"), earlier_seq=2),
             a_session("y", seq=4, supersedes=("w", "x")),
             Publish(a_session("mine", seq=5, supersedes=("x", "y", "w"))),
             id="what either of us knows",
@@ -98,7 +98,7 @@ FRESH = books(seq=0)
         pytest.param(FRESH, a_session(machine_uuid="m2"), WrongMachine, id="another machine has this name"),
     ],
 )
-def test_how_a_session_is_published(mine: Books, stored: AgentSession | None, expected: Any) -> None:
+def test_how_a_session_is_published(mine: Checkpoint, stored: AgentSession | None, expected: Any) -> None:
     found = to_publish(mine, stored, (), machine_uuid="m")
     assert isinstance(found, expected) if isinstance(expected, type) else found == expected
 
@@ -117,20 +117,20 @@ FORGOTTEN = SessionRef(boot_id="b", nonce="forgotten", seq=4)
             id="the stored session did not know of it either",
         ),
         pytest.param(
-            books(seq=5),
+            checkpoint(seq=5),
             a_session("mine", seq=5, supersedes=("x",)),
             a_session("mine", seq=5, supersedes=("x", "forgotten")),
             id="the order comes after the session was published",
         ),
-        pytest.param(books(seq=4), None, a_session("mine", seq=4), id="it may be newer than ours"),
-        pytest.param(books(nonce="forgotten", seq=4), None, a_session("forgotten", seq=4), id="it is ours"),
+        pytest.param(checkpoint(seq=4), None, a_session("mine", seq=4), id="it may be newer than ours"),
+        pytest.param(checkpoint(nonce="forgotten", seq=4), None, a_session("forgotten", seq=4), id="it is ours"),
         pytest.param(
             replace(FRESH, boot_id="c"), None, a_session("mine", seq=5, boot_id="c"), id="it was of another boot"
         ),
     ],
 )
 def test_a_session_of_this_boot_that_only_orders_name_is_superseded(
-    mine: Books, stored: AgentSession | None, expected: AgentSession
+    mine: Checkpoint, stored: AgentSession | None, expected: AgentSession
 ) -> None:
     """What holds a grant is named by an order, and by nothing else where the HostAssignment was made again and the disk is lost."""
     assert to_publish(mine, stored, (FORGOTTEN,), machine_uuid="m") == Publish(expected)

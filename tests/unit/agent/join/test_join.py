@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from backstay_agent.config import read_config
 from backstay_agent.join.exchange import Refused, claim
 from backstay_agent.join.joining import Places, exchanged, keep
 from backstay_agent.join.preflight import Candidate, ServerAnswer, obstacles
@@ -23,7 +24,7 @@ from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.names import LONGEST_TOKEN_S
 from backstay_dev.simulator.virtualtime import run
 
-TOKEN = JoinToken("n1", ("https://192.0.2.1:6443",), "-----BEGIN CERTIFICATE-----\n", "secret-token")
+TOKEN = JoinToken("n1", ("https://192.0.2.1:6443",), "-----BEGIN CERTIFICATE-----\n", "secret-token", cluster="uid-a")
 MINE = "4c4c4544-0042-3510-8052-b4c04f4d3132"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DATE = "Sun, 01 Mar 2026 12:00:00 GMT"
@@ -87,8 +88,11 @@ def broken_code() -> object:
 
 def test_a_good_machine_has_no_obstacle(tmp_path: Path, uuid_file: Path) -> None:
     assert list(obstacles(a_machine(tmp_path), TOKEN, str(uuid_file))) == []
-    again = a_machine(tmp_path, enrolled_as="n1")
-    assert list(obstacles(again, TOKEN, str(uuid_file))) == [], "joined before, as the same"
+    for cluster in ("uid-a", ""):
+        again = a_machine(tmp_path, enrolled_as="n1", cluster=cluster)
+        assert list(obstacles(again, TOKEN, str(uuid_file))) == [], "joined before, as the same"
+    other = a_machine(tmp_path, enrolled_as="n1", cluster="uid-b")
+    assert list(obstacles(other, replace(TOKEN, cluster=""), str(uuid_file))) == [], "a token of before says no cluster"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,11 @@ def test_a_good_machine_has_no_obstacle(tmp_path: Path, uuid_file: Path) -> None
         ),
         pytest.param({"drivers": broken_code}, "no module named sdbus", id="code"),
         pytest.param({"enrolled_as": "n7"}, "is the host n7 already, and this token is for n1", id="another host"),
+        pytest.param(
+            {"enrolled_as": "n1", "cluster": "uid-b"},
+            "is the host n1 of another cluster already (uid-b; this token is of uid-a)",
+            id="another cluster",
+        ),
         pytest.param(
             {"ask": lambda token, server: ServerAnswer(why_not="its certificate is not good for us: expired")},
             "https://192.0.2.1:6443: its certificate is not good for us: expired",
@@ -194,12 +203,13 @@ def an_api(server: Server) -> HostApi:
 
 
 def test_a_token_is_claimed_exchanged_and_spent(tmp_path: Path, uuid_file: Path) -> None:
-    server, places = Server(), Places(tmp_path / "etc" / "agent.json")
+    server, places = Server(), Places(tmp_path / "etc" / "agent.json", tmp_path / "state")
     assert run(exchanged(an_api(server), TOKEN, places, str(uuid_file))) == ""
     bound = {"kind": "Secret", "apiVersion": "v1", "name": "backstay-host-n1"}
     assert server.asked == [{"expirationSeconds": LONGEST_TOKEN_S, "boundObjectRef": bound}]
     assert server.bodies(SECRETS) == [], "the join token is nobody's"
     folder = places.folder
+    assert (tmp_path / "state" / "cluster").read_text() == "uid-a\n"
     assert (folder / "token").read_text() == "own-token" and (folder / "ca.crt").read_text() == TOKEN.ca
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -213,7 +223,7 @@ def test_a_token_is_claimed_exchanged_and_spent(tmp_path: Path, uuid_file: Path)
 
 
 def test_a_second_machine_is_told_which_one_was_first(tmp_path: Path, uuid_file: Path) -> None:
-    server, places = Server(), Places(tmp_path / "etc" / "agent.json")
+    server, places = Server(), Places(tmp_path / "etc" / "agent.json", tmp_path / "state")
     run(claim(an_api(server), TOKEN, "another-uuid"))
     with pytest.raises(Refused, match=r"used by another machine, with the UUID another-uuid.*backstay host revoke n1"):
         run(exchanged(an_api(server), TOKEN, places, str(uuid_file)))
@@ -231,7 +241,7 @@ def test_of_two_at_once_one_is_refused() -> None:
 
 
 def test_the_same_machine_may_begin_again(tmp_path: Path, uuid_file: Path) -> None:
-    server, places = Server(), Places(tmp_path / "etc" / "agent.json")
+    server, places = Server(), Places(tmp_path / "etc" / "agent.json", tmp_path / "state")
     run(claim(an_api(server), TOKEN, MINE))
     run(exchanged(an_api(server), TOKEN, places, str(uuid_file)))
     assert len(server.asked) == 1
@@ -253,12 +263,23 @@ async def refused(*given: object, **named: object) -> Any:
 
 
 def test_what_an_admin_wrote_stays(tmp_path: Path) -> None:
-    places = Places(tmp_path / "agent.json")
+    places = Places(tmp_path / "agent.json", tmp_path / "state")
     places.config.write_text(json.dumps({"mount_roots": ["/data"], "server_name": "old", "servers": ["https://x"]}))
-    keep(places, replace(TOKEN, ca=""), "t", "")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "cluster").write_text("of before")
+    keep(places, replace(TOKEN, ca="", cluster=""), "t", "")
     assert json.loads(places.config.read_text()) == {
         "mount_roots": ["/data"],
         "host": "n1",
         "servers": list(TOKEN.servers),
         "token_file": str(tmp_path / "token"),
     }
+    assert list((tmp_path / "state").iterdir()) == [], "whoever made this token does not say of which cluster it is"
+
+
+def test_the_agent_knows_its_cluster_again(tmp_path: Path) -> None:
+    places = Places(tmp_path / "agent.json", tmp_path / "unused")
+    places.config.write_text(json.dumps({"state_dir": str(tmp_path / "state")}))  # an admin has put it elsewhere
+    keep(places, TOKEN, "t", "")
+    assert read_config(places.config).api.cluster == "uid-a"
+    assert not places.state_dir.exists()

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 
 from backstay_agent.drivers.systemd.conditions import for_certain
-from backstay_agent.drivers.systemd.needs import files_of, lacking, programs_of
+from backstay_agent.drivers.systemd.needs import lacking
 from backstay_agent.drivers.tools.disk_space import no_room
 from backstay_agent.drivers.tools.ports import Listener, listeners, owner
 from backstay_agent.drivers.tools.programs import may_come, not_runnable
+from backstay_agent.drivers.tools.service_mounts import mounted_by
 from backstay_agent.drivers.tools.transient import missing
 from backstay_agent.standby.needs import NoNeeds, RealNeeds, without_room
-from backstay_api.objects.plain import Exec, Grpc, HttpGet, Probe, RenderedResource, TcpSocket, Tls
+from backstay_api.objects.plain import Exec, Grpc, HttpGet, Mount, Probe, RenderedResource, TcpSocket, Tls
 from backstay_testing.agent_world import address, unit
 
 # What a start and the probes will need: on this very machine.
@@ -188,7 +189,14 @@ def command_line(program: str, *, may_fail: bool = False) -> tuple[Any, ...]:
         ({}, None),
         ({"ExecStartPre": [command_line("/usr/bin/none-such")]}, "web.service cannot be started: /usr/bin/none-such is not installed"),
         ({"ExecStartPre": [command_line("/usr/bin/none-such", may_fail=True)]}, None),
-        ({"ExecStart": [command_line("/srv/on-a-disk-that-moves")]}, None),
+        ({"ExecStart": [command_line("/opt/none-such/server")]}, "web.service cannot be started: /opt/none-such/server is not installed"),
+        ({"WorkingDirectory": "/opt/none-such"}, "web.service cannot be started: its WorkingDirectory /opt/none-such is missing"),
+        ({"WorkingDirectory": "!/opt/none-such"}, None),
+        ({"WorkingDirectory": "/run/none-such"}, None),
+        ({"WorkingDirectory": "/var/lib/none-such/a", "StateDirectory": ["none-such"]}, None),
+        ({"ReadWritePaths": ["-/opt/no", "+/opt/none-such"]}, "web.service cannot be started: its ReadWritePaths /opt/none-such is missing"),
+        ({"BindPaths": [("/p", "/x", True, 0), ("/o", "/x", False, 0)]}, "web.service cannot be started: its BindPaths /o is missing"),
+        ({"ReadWritePaths": ["/opt/no"], "ExecStartPre": [command_line("/bin/mkdir")]}, None),
         ({"User": "none-such"}, "web.service cannot be started: this host has no user none-such"),
         ({"User": "none-such", "DynamicUser": True}, None),
         ({"User": "4711"}, None),
@@ -200,7 +208,36 @@ def command_line(program: str, *, may_fail: bool = False) -> tuple[Any, ...]:
 )  # fmt: skip
 def test_what_a_unit_will_need(changed: dict[str, Any], why: str | None) -> None:
     assert asyncio.run(lacking("web.service", properties(**changed))) == why
-    assert "/srv" not in " ".join(programs_of(properties(**changed)) + files_of(properties(**changed)))
+
+
+def test_what_a_unit_needs_of_a_disk_that_comes_with_it_waits_for_that() -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:  # what lies in /tmp is never judged
+        wanted = properties(ExecStart=[command_line(f"{disk}/bin/server")], WorkingDirectory=f"{disk}/data")
+        assert asyncio.run(lacking("web.service", wanted)) is None
+        Path(disk, "lost+found").mkdir()
+        why = f"web.service cannot be started: {disk}/bin/server is not installed"
+        assert asyncio.run(lacking("web.service", wanted)) == why
+
+
+def test_what_lies_on_a_mount_of_the_service_itself_is_not_missed_on_a_standby() -> None:
+    """The mount point is made at the start, so it need not be there."""
+    mount = RenderedResource(name="disk", mount=Mount(path="/opt/shop", device="/dev/vg/shop"))
+    probe = Probe(name="well", exec=Exec(command=("/opt/shop/bin/is-well",)))
+    wanted = properties(ExecStart=[command_line("/opt/shop/bin/server")], WorkingDirectory="/opt/shop/data")
+
+    async def missed(*resources: RenderedResource) -> list[object]:
+        with mounted_by(resources):
+            at_start = await lacking("web.service", wanted), await missing(["/opt/shop/bin/server"])
+            return [one for one in (*at_start, *await RealNeeds().of(address(probes=(probe,)), is_down=True)) if one]
+
+    assert len(asyncio.run(missed())) == 3
+    assert asyncio.run(missed(mount)) == []
+    assert asyncio.run(missed(unit(unit="opt-shop.mount"))) == []
+    assert len(asyncio.run(missed(unit(unit="opt-shop\\x2d2.mount")))) == 3
+    assert (
+        for_certain(["ConditionPathExists=|/opt/shop/a", "ConditionHost=|x"], ["ConditionPathExists=|/opt/shop/a"])
+        == []
+    )
 
 
 def test_this_python_is_a_program() -> None:

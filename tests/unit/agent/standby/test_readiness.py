@@ -8,10 +8,11 @@ from collections.abc import Mapping
 import pytest
 
 from backstay_agent.drivers.base import Seen, StartFailed, State
+from backstay_agent.drivers.tools.service_mounts import comes_with_it
 from backstay_agent.fake import FakeDriver, FakeMachine
 from backstay_agent.standby.readiness import AT_ONCE, PATIENCE_S, active_words
 from backstay_agent.standby.standbys import Keeper
-from backstay_api.objects.plain import Command, RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.plain import Command, Mount, RenderedResource, StandbyOrder, StandbyReport
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, address, unit
 
@@ -26,6 +27,8 @@ class OddDriver(FakeDriver):
         self.hang: set[str] = set()
         self.broken: set[str] = set()
         self.loose: set[str] = set()
+        self.lies_at: dict[str, str] = {}
+        """Where the program of a unit is to be, which no host has."""
         self.takes_s = 0.0
         self.sees: dict[str, Seen] = {}
         self.at_once = self.most_at_once = 0
@@ -54,6 +57,8 @@ class OddDriver(FakeDriver):
             await asyncio.Event().wait()
         if name in self.broken:
             raise RuntimeError("nobody thought of this")
+        if name in self.lies_at and not comes_with_it(self.lies_at[name]):
+            return f"{self.lies_at[name]} is not installed"
         return await super().not_ready(resource)
 
 
@@ -96,6 +101,18 @@ async def test_one_that_hangs_is_not_ready_and_the_others_are_examined_all_the_s
     host.driver.hang.clear()
     await host.asked_for(u1=(unit(), address()), u2=(unit(unit="db.service"),))
     assert host.report() == StandbyReport(ready=True, revision=1)
+
+
+@in_virtual_time
+async def test_what_lies_in_a_folder_that_the_service_mounts_is_not_missed_and_another_service_misses_it() -> None:
+    host = Host()
+    host.driver.lies_at = {"web.service": "/srv/shop/bin/server"}
+    disk = RenderedResource(name="disk", mount=Mount(path="/srv/shop", device="/dev/vg/shop"))
+    await host.asked_for(u1=(disk, unit()), u2=(unit(),))
+    assert host.report() == StandbyReport(ready=True, revision=1)
+    assert host.report("u2") == StandbyReport(
+        ready=False, revision=1, why="server: /srv/shop/bin/server is not installed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def test_how_kubectl_shows_a_service() -> None:
         "State",
         "Since",
     ]
-    assert [column["name"] for column in columns if column.get("priority")] == ["Reason"]
+    assert [column["name"] for column in columns if column.get("priority")] == ["Promoted", "Reason"]
 
 
 @pytest.mark.parametrize(("kind", "subresources"), [(Host, {"status": {}}), (HAInstance, None)])

@@ -28,6 +28,7 @@ def parsed(**resource: Any) -> HAService:
     return HAService.model_validate(wire)
 
 
+ODD_PATHS = ("etc/a", "", "/", "/etc/../root/a", "/etc/./a", "/etc//a", "/a\nb", "/a\0", "/" + "x" * 1024)
 SMUGGLED_OCF: list[dict[str, Any]] = [
     {"agent": "heartbeat:../../../tmp/x"},
     {"agent": "../heartbeat:Dummy"},
@@ -161,6 +162,34 @@ SMUGGLED: list[dict[str, Any]] = [
     ),
     # 27, 28
     *({"ocf": odd} for odd in SMUGGLED_OCF),
+    *({"file": {"path": odd}} for odd in ODD_PATHS),
+    *({"file": {"path": "/etc/a", field: "x y"}} for field in ("sha256", "owner", "group", "mode")),
+    {"file": {"path": "/etc/a", "sha256": "0" * 63}},
+    {"file": {"path": "/etc/a", "mode": "u+s"}},
+    *({"path": {"path": odd}} for odd in ODD_PATHS),
+    *(
+        {"path": {"path": "/a", which: [odd]}}
+        for which in ("include", "exclude")
+        for odd in ("", "/a", "a//b", "../a", "a\n", "a/")
+    ),
+    *({"path": {"path": "/a", "maxFiles": odd}} for odd in (0, 10_001)),
+    {"path": {"path": "/a", "maxBytes": 1 << 40}},
+    {"path": {"path": "/a", "maxDepth": 33}},
+    *({"package": {"name": odd}} for odd in ("", "-y", "nginx; reboot", "a\nStatus: install", "../a")),
+    {"package": {"name": "nginx", "version": "1 2"}},
+    *({"certificate": {"path": odd}} for odd in ODD_PATHS),
+    *({"certificate": {"path": "/a", "key": odd}} for odd in ODD_PATHS),
+    {"certificate": {"path": "/a", "names": ["a b"]}},
+    *({"endpoint": {"tcp": odd}} for odd in ("db", "db:", ":1", "db:123456", "-x:1", "a b:1", "db:1\n", "http://db:1")),
+    *({"endpoint": {"unix": odd}} for odd in ODD_PATHS),
+    *(
+        {"setting": {"sysctl": odd}}
+        for odd in ("vm", "vm..a", "../a", "net.//.//.etc.a", "a.b;c", "a.b\n", "/etc/a", "a.")
+    ),
+    *({"setting": {"module": odd}} for odd in ("", "-r", "../a", "a.ko", "a b")),
+    *({"setting": {who: odd}} for who in ("user", "group") for odd in ("", "-x", "a b", "a:0", "../x")),
+    *({"setting": {"units": odd}} for odd in ([], ["../x.service"], ["-x.service"], ["a.conf"], ["a b.service"])),
+    {"setting": {"sysctl": "vm.a", "value": "1\n2"}},
 ]
 TWO_IN_ONE = {"systemd": {"unit": "a.service"}, "virtualIP": {"address": "192.0.2.9/24"}}
 
@@ -207,7 +236,17 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
     "resource",
     [
         # 33-39: nothing is written yet, so nothing of that can go wrong: it is refused as a whole
-        {"file": {"path": "/etc/../etc/shadow", "configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"file": {"path": "/etc/a", "configMapKeyRef": {"name": "c", "key": "k"}}},
+        {"file": {"path": "/etc/shadow"}},
+        {"file": {"path": "/root/.ssh/id_rsa"}},
+        {"certificate": {"path": "/etc/ssl/a.pem", "key": "/etc/ssh/ssh_host_rsa_key"}},
+        {"setting": {}},
+        {"setting": {"user": "www-data", "group": "www-data"}},
+        {"setting": {"user": "www-data", "value": "1"}},
+        {"setting": {"group": "www-data", "groups": ["root"]}},
+        {"setting": {"sysctl": "net.ipv4.tcp_fastopen_key"}},
+        {"setting": {"sysctl": "net/ipv6/conf/eth0/stable_secret"}},
+        {"setting": {"sysctl": "kernel.random.uuid"}},
         # 41
         *(
             {"virtualIP": {"address": a}}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backstay_api.objects.models import HAService
+from backstay_api.objects.resource_kinds import kinds_in
 from backstay_api.objects.survey import parse_survey, survey_text
 from backstay_cli.discover import remarks_of, resources_of
 from backstay_cli.drafting.comparison import compared
@@ -17,7 +18,9 @@ from backstay_cli.drafting.draft import draft, flow
 from backstay_cli.drafting.needs import Confidence, Need
 from backstay_cli.drafting.recipes import Baseline
 from backstay_cli.drafting.rules import needs_of
+from backstay_operator.planner.judge.acceptance import Accepted
 from backstay_operator.planner.judge.unsupported import first_unsupported
+from backstay_testing.acceptance import judged
 from backstay_testing.surveys import a_path, a_survey
 
 LEAVES = st.text(max_size=12) | st.integers(-9, 9) | st.booleans()
@@ -51,7 +54,10 @@ def test_nothing_in_a_survey_can_add_a_resource_or_spoil_the_draft(texts: list[s
     )
     text = draft(survey, needs_of(survey, (), Baseline()))
     manifest = HAService.model_validate(yaml.safe_load(text))
-    assert [one.name for one in manifest.spec.resources] == ["server"] and first_unsupported(manifest) == ""
+    kinds = [next(kind.wire for kind, _ in kinds_in([one])) for one in manifest.spec.resources]
+    first: tuple[list[str], ...] = (["path"], ["file"], ["path", "file"], ["file", "file"], [])
+    assert kinds in ([*some, "setting", "systemd"] for some in first), kinds
+    assert first_unsupported(manifest) == "" and isinstance(judged(manifest), Accepted)
     assert host in texts
 
 
@@ -65,11 +71,11 @@ ALL = (SERVER, PACKAGE, FILE, ADDRESS, GUESS)
 
 def test_what_is_not_carried_out_stands_in_comments_that_are_resources() -> None:
     text = draft(a_survey(), ALL)
-    assert [one["name"] for one in resources_of(text) or []] == ["server"]
-    assert [one["name"] for one in remarks_of(text)] == ["software", "b", "x", "address"]
+    assert [one["name"] for one in resources_of(text) or []] == ["software", "b", "server"]
+    assert [one["name"] for one in remarks_of(text)] == ["software-with", "x", "address"]
     assert [
         line.split(":")[0].strip() for line in text.splitlines() if line.startswith("    # ") and ": {" in line
-    ] == ["# later", "# later", "# maybe", "# DECIDE"]
+    ] == ["# later", "# maybe", "# DECIDE"]
 
 
 @pytest.mark.parametrize(
@@ -117,3 +123,9 @@ def test_what_a_manifest_has_and_nobody_uses_is_told_of_units_and_mounts() -> No
         {"name": "d", "virtualIP": {}},
     ]
     assert compared(ALL, held, ()).unused == ("systemd b.service", "mount /srv")
+
+
+@pytest.mark.parametrize("path", ["/etc/shadow", "/root/.pgpass", "/run/a", "/etc/a\nb", "/etc/../a"])
+def test_a_file_that_no_host_looks_at_is_no_resource(path: str) -> None:
+    need = Need("file", {"path": path}, "x", "read", consistency="Exact")
+    assert resources_of(draft(a_survey(), [need, SERVER])) == [{"name": "server", "systemd": {"unit": "a.service"}}]

@@ -9,11 +9,13 @@ import pytest
 from backstay_api.client.errors import Invalid
 from backstay_api.memory.server import Change, Fate
 from backstay_api.objects import lease as leases
-from backstay_api.objects.models import FenceRequest, ResourceClaim
+from backstay_api.objects.models import FenceRequest, ResourceClaim, ServiceClass
 from backstay_api.objects.models.assignment import HostAssignmentSpec
+from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.fencing import FenceRequestSpec
 from backstay_api.objects.models.instance import SessionRef
 from backstay_api.objects.models.service import HAServiceStatus
+from backstay_api.objects.models.service_class import ServiceClassSpec, ServiceClassStatus
 from backstay_api.objects.object_kinds import (
     FENCE_REQUESTS,
     HA_SERVICES,
@@ -21,6 +23,7 @@ from backstay_api.objects.object_kinds import (
     HOST_LEASES,
     HOSTS,
     RESOURCE_CLAIMS,
+    SERVICE_CLASSES,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_operator.control.act.apply import Outcome
@@ -38,6 +41,7 @@ from backstay_operator.planner.actions import (
     SealLease,
     SetFinalizer,
     UpdateFence,
+    WriteClassStatus,
     WriteHostStatus,
     WriteServiceStatus,
 )
@@ -259,6 +263,21 @@ async def test_statuses_are_replaced_as_a_whole_and_the_fencers_part_is_left_alo
     assert bench.body(HOSTS, "n1")["status"] == {"fencing": {"ready": True}, "liveness": "Live"}
     with pytest.raises(AssertionError):
         await bench.do(WriteHostStatus(bench.cache.world.hosts["n1"], {"fencing": {}}))
+
+
+@in_virtual_time
+async def test_what_is_told_of_a_class_leaves_its_words_alone() -> None:
+    bench = Bench()
+    made = ServiceClass(metadata=Meta(name="shop"), spec=ServiceClassSpec(namespaces=["shop"]))
+    bench.cluster.create(SERVICE_CLASSES, "", SERVICE_CLASSES.to_wire(made))
+    bench.look()
+    before = bench.cache.world.classes["shop"]
+    told = ServiceClassStatus(services=2, refused=1)
+    assert await bench.do(WriteClassStatus(before, told)) is Outcome.DONE
+    assert bench.body(SERVICE_CLASSES, "shop")["status"] == told.wire()
+    after = bench.cache.world.classes["shop"]
+    assert after.status == told and after.spec is before.spec, "whoever judged by it need not judge again"
+    assert await bench.do(WriteClassStatus(before, told)) is Outcome.LOOK_AGAIN
 
 
 @in_virtual_time

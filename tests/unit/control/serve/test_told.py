@@ -10,7 +10,7 @@ from backstay_operator.control.report.recoveries import answered
 from backstay_operator.control.serve.told import told_of_hosts, told_of_services
 from backstay_operator.planner.actions import WriteServiceStatus
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import WALL, a_host, a_request, a_service
+from backstay_testing.builders import WALL, a_host, a_request, a_service, unit
 from backstay_testing.worlds import a_world
 
 
@@ -53,6 +53,21 @@ def test_a_service_has_a_series_for_what_people_ask() -> None:
         "backstay_service_last_failover_timestamp_seconds['HostLost', 'shop', 'web']": 1772366400.5,
         "backstay_service_last_failover_duration_seconds['HostLost', 'shop', 'web']": 3.25,
     }
+
+
+def test_whether_a_copy_is_promoted_is_told_where_one_should_be() -> None:
+    resources = (unit(), unit("writer", role="Promoted"))
+    for status, value in (({"promoted": "n1"}, 1.0), ({}, 0.0)):
+        world = World()
+        world.put_service(
+            a_service("web", *resources, mode="Promotable").model_copy(
+                update={"status": HAServiceStatus.model_validate(status)}
+            )
+        )
+        assert values(world) == {
+            "backstay_service_promoted['shop', 'web']": value,
+            "backstay_service_standbys_ready['shop', 'web']": 0.0,
+        }
 
 
 def test_what_its_owner_has_stopped_is_no_loss() -> None:

@@ -94,6 +94,17 @@ def test_report(rights: list[Right], requests: list[dict[str, Any]], expected: s
     assert told(rights, requests) == expected
 
 
+def test_what_was_somebodys_right_and_is_no_more_is_not_missing() -> None:
+    """A host that is removed: its agent may ask once more before it ends."""
+    tally, mine = Tally(), right(agent_of("n1"), "get", "hostassignments")
+    tally.add([mine], [request(agent_of("n1"), "get", "hostassignments")])
+    refused = [request(agent_of(host), "get", "hostassignments", namespace="x", refused=True) for host in ("n1", "n2")]
+    tally.add([], refused[:1])
+    assert tally.report().missing == ()
+    tally.add([], refused)
+    assert tally.report().missing == (Need("agent", "x", "backstay.dev", "hostassignments", "get"),), "n2 never had it"
+
+
 def test_runs_add_up() -> None:
     tally = Tally()
     rights = [right(OPERATOR, verb, "hosts") for verb in ("list", "patch")]

@@ -12,8 +12,9 @@ from backstay_dev.simulator.leasewatch import Path, Span
     [
         pytest.param([], ((1.0, 20.0),), id="never away"),
         pytest.param([(5.0, 7.0)], ((1.0, 5.0), (7.0, 20.0)), id="once"),
-        pytest.param([(5.0, 7.0), (9.0, 10.0)], ((1.0, 5.0), (7.0, 9.0), (10.0, 20.0)), id="twice"),
-        pytest.param([(8.0, 9.0), (5.0, 12.0)], ((1.0, 5.0), (12.0, 20.0)), id="one outage within another, which ends later"),
+        pytest.param([(5.0, 7.0), (9.0, 11.0)], ((1.0, 5.0), (7.0, 9.0), (11.0, 20.0)), id="twice"),
+        pytest.param([(5.0, 6.5)], ((1.0, 20.0),), id="too short to be noticed"),
+        pytest.param([(8.0, 10.0), (5.0, 12.0)], ((1.0, 5.0), (12.0, 20.0)), id="one outage within another, which ends later"),
     ],
 )  # fmt: skip
 def test_when_a_way_was_whole(outages: list[Span], spans: tuple[Span, ...]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from backstay_operator.planner.actions import RequestFence
-from backstay_operator.planner.do.fences import fence_actions, fence_guard, guards_refusal, held_back
+from backstay_operator.planner.do.fence_guard import fence_guard, guards_refusal, held_back
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_testing.builders import session
 from backstay_testing.fences import (
     CONFIRMED,

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from backstay_operator.planner.actions import SealLease
-from backstay_operator.planner.do.fences import fence_actions, fence_guard
+from backstay_operator.planner.do.fence_guard import fence_guard
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import PROVEN, SWITCHED_OFF, a_request, a_service, being_deleted, session
 from backstay_testing.fences import (
@@ -84,7 +85,7 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         pytest.param(all_of(late, untrusted), [], id="late: that may be our own trouble"),
         pytest.param(all_of(late, HANDS_OFF), [], id="late: in HandsOff not even its power is read"),
         pytest.param(
-            all_of(late, READ_OFF), ["seal: n1 is late, and its power was read off"], id="late, and read off: sealed at once"
+            all_of(late, READ_OFF), ["seal: n1 is late, and its fencing device says that it is off"], id="late, and read off: sealed at once"
         ),
         pytest.param(all_of(late, CONFIRMED), [], id="late: a person's word does not seal what may renew in a moment"),
         pytest.param(
@@ -132,7 +133,7 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
         pytest.param(all_of(silent, spent), [LOOK_SILENT], id="silent: the budget is used up"),
         pytest.param(
             all_of(silent, storm, READ_OFF),
-            ["seal: n1 is late, and its power was read off"],
+            ["seal: n1 is late, and its fencing device says that it is off"],
             id="silent in a storm, and read off: no guard is needed",
         ),
         # Sealed.
@@ -232,7 +233,7 @@ ASK = "ask Observe: shop/web-0 waits for what n1 was running for an HAInstance t
         ),
         pytest.param(OFF, ["Withdrawn: nothing that session of n1 held is open any more"], id="it is never switched off"),
         pytest.param(CONFIRMED, [SEAL_CONFIRMED], id="confirmed: sealed, so that it counts"),
-        pytest.param(READ_OFF, ["seal: n1 is silent, and its power was read off"], id="read off: sealed, so that it counts"),
+        pytest.param(READ_OFF, ["seal: n1 is silent, and its fencing device says that it is off"], id="read off: sealed, so that it counts"),
         pytest.param(
             asked(a_request("n1", want="Withdrawn", is_confirmed=True)), [SEAL_CONFIRMED], id="confirmed in the one before"
         ),

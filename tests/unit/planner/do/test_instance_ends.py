@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backstay_operator.planner.do.instances import create, leave
+from backstay_operator.planner.do.rounds import begin
 from backstay_testing.builders import a_service, an_instance
 from backstay_testing.courses import HANDS_OFF, WEB, down, mode, released, told, unordered
 from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, running
@@ -34,7 +35,7 @@ def test_what_shall_not_be_any_more(host: str | None, befall: Befall, expected: 
     else:
         put(world, WEB, epoch=2)
     befall(world)
-    found = leave(world, world.instances["shop/web-0"], "it is deleted")
+    found = leave(begin(world), None, world.instances["shop/web-0"], "it is deleted")
     assert told(found) == expected
     assert found.missing.startswith(missing) and bool(found.missing) == bool(missing)
 

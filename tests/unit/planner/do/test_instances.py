@@ -8,7 +8,8 @@ import pytest
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
-from backstay_operator.planner.do.instances import Course, course
+from backstay_operator.planner.do.course import Course
+from backstay_operator.planner.do.instances import course
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.do.rounds import begin
 from backstay_operator.planner.judge.acceptance import accept

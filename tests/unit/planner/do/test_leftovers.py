@@ -104,7 +104,7 @@ def test_an_edit_that_does_not_fit_holds_up_no_other_order() -> None:
         return InstanceOrder.model_validate({**raw, "resources": [{"name": "x", "command": command}]})
 
     standby = StandbyOrder.model_validate({**HERE, "revision": 1, "resources": order(1).wire()["resources"]})
-    orders = {f"u{number}": order(1) for number in range(205)}
+    orders = {f"u{number}": order(1) for number in range(204)}
     stored = HostAssignmentSpec(instances=orders, standbys={f"s{number}": standby for number in range(14)})
     check_size("n1", stored)
     wanted = stored.model_copy(update={"instances": {**orders, "u0": order(30, revision=2), "new": order(6)}})

@@ -74,6 +74,9 @@ def wish(host: str = "n2", **more: object) -> str:
         pytest.param("[]", "cannot be read (AttributeError", id="no object"),
         pytest.param("{}", "cannot be read (KeyError('host')", id="no host"),
         pytest.param('{"host": "n2", "generation": "x"}', "cannot be read (ValueError", id="a generation that is none"),
+        pytest.param('{"host": "n2", "generation": 1e999}', "1e999 is no number", id="a number without bounds"),
+        pytest.param("[" * 100_000, "it is nested too deeply", id="lists without end"),
+        pytest.param('{"host": "\\ud800"}', "cannot be read (UnicodeEncodeError", id="half a character"),
         pytest.param(
             '{"host": "n2", "generation": []}', "cannot be read (TypeError", id="a generation of another type"
         ),
@@ -238,7 +241,7 @@ CONSIDERED = [
         {},
         "",
         "stays: n1 could not run it: exit code 1, but it stays: 0/3 hosts can run it: 2 are not ready: masked,"
-        " 1 failed to start it less than 1 s ago: exit code 1 (tried again 15 s after that)",
+        " 1 failed to start it less than 1 s ago (tried again 15 s after the last failure): exit code 1",
         "nowhere else, and it has only just failed",
     ),
     (

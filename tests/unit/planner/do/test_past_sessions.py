@@ -6,7 +6,9 @@ import pytest
 
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.object_kinds import Unreadable
-from backstay_operator.planner.do.fences import owes_on
+from backstay_operator.planner.actions import DeleteFence
+from backstay_operator.planner.do.fence_guard import fence_guard
+from backstay_operator.planner.do.fences import fence_actions, owes_on
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import (
     OFF_IN_VAIN,
@@ -131,6 +133,22 @@ def test_what_is_done_about_sessions_of_the_past(befall: Befall, expected: list[
     world = scene()
     befall(world)
     assert done_about(world) == expected
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(all_of(returned, OFF, told), [], id="it has returned"),
+        pytest.param(all_of(CLOSED, OFF_AGAIN, host_removed), ["Gone", "HoldsNothing"], id="we know of no such Host"),
+        pytest.param(all_of(CLOSED, OFF_AGAIN, told, host_leaving), ["HoldsNothing"], id="it is being removed"),
+    ],
+)
+def test_what_the_api_server_must_say_before_a_request_is_forgotten(befall: Befall, expected: list[str]) -> None:
+    """A view that has begun with an old list may lack the Host, and what it holds; the request may be the last that tells of a seal."""
+    world = scene()
+    befall(world)
+    (deletion,) = [one for one in fence_actions(world, fence_guard(world), "n1") if isinstance(one, DeleteFence)]
+    assert [type(need).__name__ for need in deletion.needs] == expected
 
 
 @pytest.mark.parametrize(

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import pytest
 
+from backstay_api.objects.addresses import canonical_address
+from backstay_api.objects.devices import canonical_device
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
-from backstay_api.objects.resource_kinds import canonical_address, canonical_device, claims_of
+from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge import acceptance, unsupported
 from backstay_operator.planner.judge.acceptance import Accepted, Refused
 from backstay_testing.acceptance import judged
 from backstay_testing.builders import a_service, address, unit
 from backstay_testing.worlds import a_world
 
-FILE = {"name": "conf", "file": {"path": "/etc/web.conf"}}
+FILE: Raw = {"name": "conf", "file": {"path": "/etc/web.conf"}}
+LAG: Raw = {"name": "lag", "replication": {"command": ["/bin/lag"]}}
 
 
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        pytest.param(a_service(mode="Promotable", replicas=3), "spec.mode (Promotable)", id="mode"),
-        pytest.param(a_service(dependsOn=[{"service": "net"}]), "spec.dependsOn", id="dependsOn"),
-        pytest.param(a_service(placement={"failback": "Window"}), "spec.placement.failback (Window)", id="failback"),
-        pytest.param(a_service("web", FILE), "spec.resources[conf].file", id="file"),
+        pytest.param(
+            a_service(dependsOn=[{"service": "net", "role": "Promoted"}]),
+            "spec.dependsOn[net].role (Promoted)",
+            id="the promoted copy of another service",
+        ),
+        pytest.param(a_service("web", LAG), "spec.resources[lag].replication", id="replication"),
+        pytest.param(
+            a_service("web", unit(), {**FILE, "file": {**FILE["file"], "configMapKeyRef": {"name": "a", "key": "b"}}}),
+            "spec.resources[conf].file.configMapKeyRef",
+            id="a file from a ConfigMap",
+        ),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
 )
@@ -43,11 +53,18 @@ def test_what_we_cannot_do_yet_is_refused_and_named(service: HAService, path: st
             a_service("web", address("192.0.2.7/24"), mode="Replicated", replicas=1, exclusive=True), id="one copy"
         ),
         pytest.param(a_service(mode="EveryHost"), id="one copy on every host"),
+        pytest.param(
+            a_service(dependsOn=[{"service": "net", "role": "Any"}]), id="what it depends on, be it there or not"
+        ),
         pytest.param(a_service(replicas=1, dependsOn=[], recovery={}), id="empty is as good as absent"),
         pytest.param(
             a_service(recovery={"restarts": 3, "window": "10m", "onStopFailure": "Block"}), id="what is so anyway"
         ),
         pytest.param(a_service(placement={"failback": "Always", "priority": 0}), id="failback Always"),
+        pytest.param(
+            a_service(placement={"failback": "Window", "window": {"schedule": "0 2 * * sun", "duration": "168h"}}),
+            id="failback Window",
+        ),
         pytest.param(a_service("web", unit(strategy="Move", gate="Block", role="Any")), id="a resource's own defaults"),
         *(
             pytest.param(a_service("web", unit(probes=[{"name": "p", **probe}])), id=f"probe {', '.join(probe)}")
@@ -70,8 +87,10 @@ def test_every_path_of_the_table_is_a_field() -> None:
     everything = a_service(
         "web",
         unit(probes=[{"name": "p", "tcpSocket": {"port": 1}}]),
+        FILE,
         recovery={"restarts": 3},
         placement={"stickiness": 1},
+        dependsOn=[{"service": "net"}],
     )
     for path, _ in unsupported._PATHS:
         assert list(unsupported._values(everything.spec, path, "spec")), path

@@ -9,7 +9,8 @@ import pytest
 
 from backstay_api.objects.models import FenceRequest
 from backstay_operator.planner.actions import DeleteFence
-from backstay_operator.planner.do.fences import fence_actions, fence_guard
+from backstay_operator.planner.do.fence_guard import fence_guard
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.judge.budget import spent_budget, status_fences
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import (

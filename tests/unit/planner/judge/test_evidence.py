@@ -10,7 +10,8 @@ import pytest
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.instance import Closed, EvidenceKind
 from backstay_operator.planner.actions import WriteHostStatus
-from backstay_operator.planner.do.fences import fence_actions, fence_guard
+from backstay_operator.planner.do.fence_guard import fence_guard
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.judge.evidence import (
     KINDS,
     Evidence,

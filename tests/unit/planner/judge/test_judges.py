@@ -8,13 +8,13 @@ from typing import Any, Final, Literal
 import pytest
 
 from backstay_api.objects.models.host import HostChecks
-from backstay_operator.planner.judge import judges, scores
+from backstay_operator.planner.judge import judges, retries, scores
 from backstay_operator.planner.judge.host_facts import facts_of
-from backstay_operator.planner.judge.judges import FILTERS, FILTERS_AT, Filter
-from backstay_operator.planner.judge.questions import Point, Question
-from backstay_operator.planner.judge.scores import SCORES, SCORES_AT, Scorer
+from backstay_operator.planner.judge.judges import FILTERS, Filter
+from backstay_operator.planner.judge.questions import Question
+from backstay_operator.planner.judge.scores import SCORES, Scorer
 from backstay_operator.planner.know.world import World
-from backstay_testing import affinities, capacities, worlds
+from backstay_testing import affinities, capacities, promotions, spreads, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
 from backstay_testing.copies import COPY_CASES
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
@@ -29,6 +29,21 @@ IN_POOL: Final = a_service(placement=POOL)
 LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
 GRACE: Final = a_service(recovery={"rebootGrace": "30s"})
+NEEDS: Final = a_service("web", {"name": "conf", "file": {"path": "/etc/web.conf"}}, unit())
+EDITED: Final = a_service(
+    "web",
+    {"name": "conf", "file": {"path": "/etc/web.conf"}},
+    unit(),
+    status={
+        "lastRanWith": [
+            {"name": "conf", "what": "file /etc/web.conf", "host": "n2", "facts": {"m": "b"}, "before": {"m": "a"}}
+        ]
+    },
+)
+OLDER: Final = (
+    "has what it needs as it was before an edit, good for an outage alone: conf: file /etc/web.conf is not as on n2: m is a and"
+    " there b; it ran well with that before"
+)
 AWAITED: Final = "waits for n2, which reboots: recovery.rebootGrace is 30s"
 CLEAR: Final = "backstay clear web --reason WHY"
 NOWHERE: Final = (
@@ -88,6 +103,18 @@ def full(world: World) -> None:
 
 def ready(**more: Any) -> Befall:
     return lambda world: say_ready(world, WEB, "n1", **more)
+
+
+def seen(**what: Any) -> Befall:
+    """It has looked at the one prerequisite."""
+    return lambda world: worlds.say_seen(world, NEEDS, "n1", {"name": "conf", **what})
+
+
+def older(world: World) -> None:
+    """It has what it needs as n2, where it runs, had it before an edit."""
+    put(world, EDITED, epoch=1, host="n2")
+    worlds.say_seen(world, EDITED, "n1", {"name": "conf", "facts": {"m": "a"}})
+    worlds.say_seen(world, EDITED, "n2", {"name": "conf", "facts": {"m": "b"}})
 
 
 def granted(world: World) -> None:
@@ -214,7 +241,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (full, {}, "keeps itself ready for 512 services already, and can be asked about no more at a time"),
         (all_of(full, granted), {}, ""),
     ],
-    judges.starts_here: [
+    retries.starts_here: [
         (nothing, {}, ""),
         (failed, {}, "failed to start it less than 1 s ago: exit code 1"),
         (failed, {"to": "n1"}, ""),
@@ -229,24 +256,38 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (final("Fatal", on="n2"), {"to": "n1"}, ""),
         (final("Fatal", on="n2"), {"service": a_service(generation=2)}, ""),
     ],
-    judges.may_fail_over: [
+    retries.may_fail_over: [
         (failed_on("n2"), {"service": WEB}, ""),
         (nothing, {"service": NEVER}, ""),
         (failed_on("n2"), {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
         (failed_on("n1"), {"service": NEVER}, ""),
         (failed_on("n2"), {"service": NEVER, "to": "n1"}, ""),
     ],
-    judges.could_fail_over: [
+    retries.could_fail_over: [
         (nothing, {"service": WEB}, ""),
         (nothing, {"service": NEVER}, f"may not take it over: {NO_MOVES}"),
         (granted, {"service": NEVER}, ""),
     ],
     **capacities.FILTER_CASES,
     **affinities.FILTER_CASES,
+    **promotions.FILTER_CASES,
+    **spreads.FILTER_CASES,
     judges.is_ready: [
         (ready(), {}, ""),
         (ready(ready=False, why="masked"), {}, "is not ready: masked"),
         (granted, {}, ""),
+    ],
+    # What a host must have, and as which other host: `test_prerequisites.py`.
+    judges.meets_prerequisites: [
+        (nothing, {}, ""),
+        (nothing, {"service": NEEDS}, "has not looked yet whether it has what it needs"),
+        (seen(why="no such file"), {"service": NEEDS}, "lacks what it needs: conf: no such file"),
+        (seen(facts={"mode": "0644"}), {"service": NEEDS}, ""),
+    ],
+    judges.is_not_older: [
+        (nothing, {}, ""),
+        (seen(facts={"mode": "0644"}), {"service": NEEDS}, ""),
+        (older, {"service": EDITED}, OLDER),
     ],
     judges.need_not_wait: [
         (reboots("n2"), {"service": GRACE}, AWAITED),
@@ -273,6 +314,7 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
     scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],
+    scores.fewest_unmet: [(nothing, {}, 0), (nothing, {"service": NEEDS}, -1), (seen(), {"service": NEEDS}, 0)],
     scores.fewest_taints: [
         (nothing, {}, 0),
         (host(taints=["gpu=yes:NoSchedule"]), {}, 0),
@@ -280,6 +322,8 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
         (host(taints=["a:PreferNoSchedule"]), {"service": MINDS_NOTHING}, 0),
     ],
     **affinities.SCORE_CASES,
+    **promotions.SCORE_CASES,
+    **spreads.SCORE_CASES,
     scores.preference: [
         (host(labels={"pool": "db"}), {"service": LIKES_POOL}, 7),
         (nothing, {"service": LIKES_POOL}, 0),
@@ -319,6 +363,28 @@ def test_what_each_score_is_worth(judge: Scorer, befall: Befall, asking: dict[st
     assert judge(ask(world, **asking), facts_of(world, "n1")).points == points
 
 
+@pytest.mark.parametrize(("judge", "befall", "asking", "why"), cases(FILTER_CASES))
+def test_a_filter_that_is_not_asked_has_nothing_against_any_host(
+    judge: Filter, befall: Befall, asking: dict[str, Any], why: str
+) -> None:
+    world = a_world("n1", "n2")
+    befall(world)
+    asked = ask(world, **asking)
+    is_asked = judge in judges.worth_asking([judge], judges.ASKED_IF, asked)
+    assert is_asked or not any(judge(asked, facts_of(world, host)) for host in world.hosts)
+
+
+@pytest.mark.parametrize(("judge", "befall", "asking", "points"), cases(SCORE_CASES))
+def test_to_a_score_that_is_not_asked_all_hosts_are_alike(
+    judge: Scorer, befall: Befall, asking: dict[str, Any], points: int
+) -> None:
+    world = a_world("n1", "n2")
+    befall(world)
+    asked = ask(world, **asking)
+    is_asked = judge in judges.worth_asking([judge], scores.ASKED_IF, asked)
+    assert is_asked or len({judge(asked, facts_of(world, host)) for host in world.hosts}) == 1
+
+
 def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     assert {judge for judge, _ in FILTERS} == FILTER_CASES.keys()
     assert {judge for judge, _ in SCORES} == SCORE_CASES.keys()
@@ -327,42 +393,3 @@ def test_every_judge_has_cases_that_differ_and_is_asked_at_some_point() -> None:
     for scorer, scored in SCORE_CASES.items():
         assert len({points for _, _, points in scored}) > 1, scorer
     assert all(points for _, points in (*FILTERS, *SCORES))
-
-
-@pytest.mark.parametrize(
-    ("point", "filters", "scored"),
-    [
-        (
-            Point.START,
-            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " has_capacity is_apart is_together is_ready need_not_wait",
-            "announced leaves_room fewest_taints rules_kept preference readiness fewer_services",
-        ),
-        (
-            Point.RETRY,
-            "is_selected is_its_host is_free is_wished has_no_other is_open is_tolerated has_session starts_here may_fail_over"
-            " has_capacity is_apart is_together is_ready need_not_wait",
-            "announced leaves_room fewest_failures fewest_taints rules_kept preference readiness fewer_services",
-        ),
-        (Point.STAY, "may_stay is_selected is_its_host is_tolerated is_apart is_together", ""),
-        (
-            Point.FIRST_EPOCH,
-            "is_selected is_its_host is_free has_no_other may_answer",
-            "no_recent_failure fewest_taints preference already_asked fewer_services",
-        ),
-        (
-            Point.STANDBY,
-            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable has_room may_fail_over",
-            "awaited_there no_recent_failure fewest_taints rules_kept preference already_asked fewer_services",
-        ),
-        (
-            Point.TAKE_OVER,
-            "is_selected is_its_host is_free has_no_other is_open is_tolerated is_reachable starts_here could_fail_over"
-            " has_capacity is_apart could_be_together is_ready",
-            "",
-        ),
-    ],
-)
-def test_who_is_asked_at_each_point_and_in_which_order(point: Point, filters: str, scored: str) -> None:
-    assert " ".join(judge.__name__ for judge in FILTERS_AT[point]) == filters
-    assert " ".join(judge.__name__ for judge in SCORES_AT[point]) == scored

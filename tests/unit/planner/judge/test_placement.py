@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 
@@ -13,6 +14,9 @@ from backstay_operator.planner.judge.placement import NoHost, Placed
 from backstay_operator.planner.know.world import Failed, World
 from backstay_testing.builders import a_service, session
 from backstay_testing.worlds import NOW_S, Befall, a_world, add_host, hold, nothing, put, report, say_ready, seal
+
+AN_HOUR_AGO: Final = "0 12 * * *"
+TOMORROW: Final = "2026-03-02T11:00:00Z"
 
 
 def why_not(
@@ -310,6 +314,29 @@ def test_failback(weight: int, failback: str, expected: str | None) -> None:
     say_ready(world, service, "n2")
     better = placement.better_host(world, service, instance)
     assert (better.host if isinstance(better, Placed) else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "duration", "says"),
+    [
+        pytest.param("* * * * *", "1m", "n2", id="it is open"),
+        pytest.param(AN_HOUR_AGO, "61m", "n2", id="it is still open"),
+        pytest.param(
+            AN_HOUR_AGO, "60m", f"; it moves there in placement.window, which opens at {TOMORROW}", id="it has closed"
+        ),
+    ],
+)
+def test_it_moves_back_in_its_window_and_says_when_that_opens(schedule: str, duration: str, says: str) -> None:
+    world = a_world("n1")
+    add_host(world, "n2", labels={"rack": "a"})
+    prefer = [{"hosts": {"matchLabels": {"rack": "a"}}, "weight": 500}]
+    window = {"schedule": schedule, "timeZone": "Etc/GMT-1", "duration": duration}
+    service = a_service(placement={"prefer": prefer, "failback": "Window", "window": window})
+    instance = put(world, service, epoch=1, host="n1")
+    say_ready(world, service, "n2")
+    better = placement.better_host(world, service, instance)
+    assert better is not None and (better.host if isinstance(better, Placed) else better.why).endswith(says)
+    assert isinstance(better, Placed) or better.look_again_s == world.now_s + 23 * 3600
 
 
 @pytest.mark.parametrize(

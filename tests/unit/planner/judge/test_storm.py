@@ -8,9 +8,9 @@ from typing import Literal
 import pytest
 
 from backstay_operator.planner.judge.storm import storm
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import OwnPath, World
 from backstay_testing.builders import a_request, a_service, session
-from backstay_testing.worlds import SILENT_S, Befall, a_world, add_host, hold, nothing, put, seal, shut_down
+from backstay_testing.worlds import SILENT_S, Befall, a_world, add_host, hold, nothing, put, seal, shut_down, silence
 
 Want = Literal["Observe", "Off", "Withdrawn"]
 
@@ -94,6 +94,16 @@ def test_who_counts_as_lost(befall: Befall, counts: bool) -> None:
     world = a_world("n1", "n2", "n3")
     befall(world)
     assert storm(world).lost == (frozenset({"n1"}) if counts else frozenset())
+
+
+def test_hosts_count_as_living_while_the_operators_own_path_is_in_doubt() -> None:
+    world = a_world(*(f"n{number}" for number in range(1, 8)))
+    lose(world, "n1")
+    alone = storm(world)
+    world.own_path = OwnPath(healthy=False)
+    for name in ("n2", "n3", "n4"):
+        silence(world, name, SILENT_S)
+    assert storm(world).hosts == alone.hosts == 7
 
 
 def test_the_storm_says_who_and_what_a_person_can_do() -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from backstay_api.objects.models import ServiceClass
 from backstay_operator.planner.actions import RequestFence
-from backstay_operator.planner.do.fences import about_stop, fence_actions, fence_guard
+from backstay_operator.planner.do.fence_guard import about_stop, fence_guard
+from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.judge.stuck import stops_in_order, unstoppable
 from backstay_operator.planner.know.liveness import FENCER_SILENT_S
+from backstay_operator.planner.know.reading import put as put_object
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_host, a_lease, a_service, session, unit
 from backstay_testing.worlds import (
@@ -76,6 +79,12 @@ def speaks_without_lease(world: World) -> None:
     hold(world, "n1", session("n1", 2))
 
 
+def classes_forbid(world: World) -> None:
+    """A class came later that lets no stop of its namespace power a host off."""
+    spec = {"namespaces": ["shop"], "allow": [{"units": ["*"]}]}
+    put_object(world, ServiceClass.from_wire({"metadata": {"name": "shop"}, "spec": spec}))
+
+
 def another_service(world: World) -> None:
     """Of this name, made anew since."""
     made = a_service(recovery=FENCE)
@@ -89,6 +98,7 @@ def another_service(world: World) -> None:
         pytest.param(manifest(), False, id="the manifest says nothing"),
         pytest.param(manifest(recovery={"onStopFailure": "Block"}), False, id="the manifest says Block"),
         pytest.param(manifest(recovery=FENCE, state="Stopped"), True, id="it shall not run at all"),
+        pytest.param(classes_forbid, False, id="no class allows it"),
         pytest.param(lambda w: stuck(w, unstoppable=False), False, id="one stop has failed, and it is tried again"),
         pytest.param(lambda w: stuck(w, released=True), False, id="it was stopped since"),
         pytest.param(lambda w: stuck(w, epoch=1), False, id="that was an earlier epoch"),
@@ -185,7 +195,7 @@ MIGHT_FAIL = "n1 is not fenced for it, because that might not succeed"
             lambda w: w.hosts.update(n1=a_host("n1", has_device=True, mode="HandsOff", status=TESTED)), "in maintenance (HandsOff)",
             id="hands off",
         ),
-        pytest.param(untrusted, "own way to the API server has only just come back", id="our own trouble"),
+        pytest.param(untrusted, "itself only just reached the API server again", id="our own trouble"),
         pytest.param(lambda w: silence(w, "n3", 1.0), "n3 is lost, or was fenced less than a minute ago", id="another is late"),
         pytest.param(lose, "n2 is lost, or was fenced less than a minute ago, and comes first", id="another is lost"),
         pytest.param(lambda w: lose(w, mode="HandsOff"), "n1 is fenced for that", id="… which nobody would fence anyway"),

@@ -6,7 +6,7 @@ from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.know import holdings
 from backstay_testing import worlds
 from backstay_testing.builders import a_service, unit
-from backstay_testing.worlds import a_world, put, report
+from backstay_testing.worlds import a_world, put, report, say_ready
 
 WEB = a_service("web", unit("web"))
 
@@ -48,3 +48,23 @@ def test_that_a_reboot_ended_an_epoch_is_remembered_of_what_is_there_and_of_what
     world.put_assignment(said)
     world.drop_assignment("n1")
     assert not world.rebooting
+
+
+def test_since_when_some_host_is_ready_is_known_by_the_newest_manifest_and_while_it_is_there() -> None:
+    world = a_world("n1", "n2")
+    instance, edited = put(world, WEB), a_service("web", unit("web"), generation=2)
+    say_ready(world, WEB, "n1", ready=False)
+    assert not world.ready_s
+    asked = []
+    for at_s, service, host in ((1.0, WEB, "n1"), (2.0, WEB, "n2"), (3.0, edited, "n2"), (4.0, WEB, "n1")):
+        world.now_s = at_s
+        say_ready(world, service, host)
+        asked.append(world.ready_s[instance.uid])
+    assert asked == [(1, 1.0), (1, 1.0), (2, 3.0), (2, 3.0)]
+    world.drop_assignment("n1")
+    assert world.ready_s == {instance.uid: (2, 3.0)}, "n2 is still asked"
+    world.drop_assignment("n2")
+    world.put_instance(instance)
+    assert world.ready_s == {instance.uid: (2, 3.0)}, "a report that is put anew begins no wait anew"
+    world.drop_instance(instance.key)
+    assert not world.ready_s

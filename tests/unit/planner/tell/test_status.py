@@ -11,7 +11,7 @@ from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_testing.builders import WALL, a_service, an_instance
 from backstay_testing.statuses import a_running_world, condition, fail_start, hold, order_down, told_of
-from backstay_testing.worlds import Befall, a_world, add_host, make_ours, say_ready, silence
+from backstay_testing.worlds import Befall, a_world, add_host, make_ours, report, say_ready, silence
 
 Change = Callable[[World, HAService], object]
 
@@ -89,7 +89,7 @@ def two_may_run(world: World, service: HAService) -> None:
             (
                 "Failed",
                 "Could not be kept running on n1: exit code 1; 0/3 hosts can run it: 2 are not ready,"
-                " 1 failed to start it less than 1 s ago: exit code 1 (tried again 15 s after that)",
+                " 1 failed to start it less than 1 s ago (tried again 15 s after the last failure): exit code 1",
             ),
             id="a failed start with nowhere to go",
         ),
@@ -205,8 +205,8 @@ def test_a_refused_service_says_so_in_ready_too() -> None:
     service = a_service(mode="Promotable")
     world.put_service(service)
     told = told_of(world, service)
-    assert condition(told, "Accepted")[:2] == ("False", "NotSupportedYet")
-    assert condition(told, "Ready")[:2] == ("False", "NotSupportedYet")
+    assert condition(told, "Accepted")[:2] == ("False", "NothingPromoted")
+    assert condition(told, "Ready")[:2] == ("False", "NothingPromoted")
     assert told.state == "Waiting"
 
 
@@ -252,6 +252,14 @@ def test_without_a_device_the_loss_of_the_host_is_not_survived_and_why() -> None
         " add spec.fencing.levels):"
         " if it fell silent, a person would have to confirm that it is off",
     )
+
+
+def test_an_epoch_that_this_very_plan_closes_is_told_as_over() -> None:
+    world, service = a_running_world()
+    del world.hosts["n2"]
+    report(world, service, "n1", "Stopped", epoch=2, released=True)
+    only = told_of(world, service).instances[0]
+    assert (only.state, only.host) == ("Waiting", "n1") and "0/2 hosts can run it" in only.why
 
 
 def test_what_need_not_be_exclusive_needs_no_device() -> None:

@@ -55,6 +55,16 @@ def test_a_failover_is_told_with_its_cause_and_its_length() -> None:
     assert last.cause == "it was stopped"
 
 
+def test_what_judges_count_by_outlives_a_status_that_the_api_server_refuses() -> None:
+    world, service = a_running_world()
+    fail_start(world, service)
+    service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")
+    assert service.status.start_failures, "nothing to remember"
+    world.short_status = {service.key}
+    told = told_of(world, service)
+    assert told.start_failures == service.status.start_failures and told.standbys == [] != service.status.standbys
+
+
 def test_a_planned_move_is_told_with_the_reason_of_the_move() -> None:
     world, service = a_running_world()
     service = keep(world, service, told_of(world, service), "2026-03-01T13:00:00Z")

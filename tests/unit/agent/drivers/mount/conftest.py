@@ -7,6 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from backstay_testing.disks import Host, a_disk, a_host
+from backstay_testing.own_mounts import own_mounts
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart() -> Iterator[None]:
+    """Not for each test: a process that looks takes its time to begin."""
+    with own_mounts():
+        yield
 
 
 @pytest.fixture

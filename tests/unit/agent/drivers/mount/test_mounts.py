@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from backstay_testing.disks import Host, a_disk, sh
 from backstay_testing.mounts import mounts, play
 
 RUNNING = Seen(State.RUNNING)
+UNSHARE = ("unshare", "--mount", "--propagation=private")
 
 
 def test_it_is_started_once_adopted_by_the_next_life_and_stopped(host: Host, disk: str) -> None:
@@ -162,6 +164,15 @@ def test_a_stop_does_not_count_while_another_namespace_has_the_disk(host: Host, 
     play(story())
 
 
+def _pin_a_namespace(pin: Path) -> None:
+    """`unshare` binds from a child of its, and now and then before it has a namespace itself: then the kernel calls that invalid."""
+    for _ in range(4):
+        with suppress(AssertionError):
+            sh("unshare", f"--mount={pin}", "--propagation=private", "true")
+            return
+    sh("unshare", f"--mount={pin}", "--propagation=private", "true")
+
+
 def test_a_stop_does_not_count_while_the_kernel_has_the_disk_and_no_process_shows_it(host: Host, disk: str) -> None:
     """A mount namespace that a file keeps alive."""
     one, pin = host.mount(disk), host.folder / "ns/pin"
@@ -173,7 +184,7 @@ def test_a_stop_does_not_count_while_the_kernel_has_the_disk_and_no_process_show
         sh("mount", "-t", "tmpfs", "none", pin.parent)
         sh("mount", "--make-private", pin.parent)
         sh("touch", pin)
-        sh("unshare", f"--mount={pin}", "--propagation=private", "true")
+        _pin_a_namespace(pin)
         with pytest.raises(
             StopFailed, match=rf"not free: the kernel has not let go of {disk}: Device or resource busy"
         ):
@@ -181,6 +192,21 @@ def test_a_stop_does_not_count_while_the_kernel_has_the_disk_and_no_process_show
         assert await driver.leftovers() == [] and mounts(disk) == []
         sh("umount", pin)
         await driver.stop(one, timeout_s=5)
+
+    play(story())
+
+
+def test_a_mount_namespace_that_others_begin_meanwhile_holds_no_disk_of_a_test(host: Host, disk: str) -> None:
+    """As those of labs and of a second worker do: it is made by a copy of the one that this process has begun in."""
+    one = host.mount(disk)
+
+    async def story() -> None:
+        driver = host.driver()
+        await driver.start(one, timeout_s=9)
+        theirs = ("nsenter", f"--mount=/proc/{os.getppid()}/ns/mnt", *UNSHARE)
+        with process(*theirs, sys.executable, "-c", "print(flush=True); input()"):
+            await driver.stop(one, timeout_s=5)
+        assert mounts(disk) == []
 
     play(story())
 
@@ -324,5 +350,4 @@ def open_file(folder: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
 
 def a_namespace() -> AbstractContextManager[subprocess.Popen[bytes]]:
     """Of a process that sees the mounts of now, whatever happens to them elsewhere."""
-    unshare = ("unshare", "--mount", "--propagation=private")
-    return process(*unshare, sys.executable, "-c", "print(flush=True); input()")
+    return process(*UNSHARE, sys.executable, "-c", "print(flush=True); input()")

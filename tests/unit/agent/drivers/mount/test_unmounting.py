@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from backstay_agent.drivers.mount import unmounting
 from backstay_agent.drivers.mount.table import Mounted, Table
 from backstay_agent.drivers.mount.unmounting import unmount
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
@@ -45,8 +46,19 @@ class Silent(Shell):
         return self
 
 
+@pytest.fixture(autouse=True)
+def programs_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look for `umount` has a process of its own, which takes its time on a busy machine."""
+
+    async def found(program: str) -> str:
+        await asyncio.sleep(0)
+        return f"/bin/{program}"
+
+    monkeypatch.setattr(unmounting, "found", found)
+
+
 def stop(server: Silent, device: str) -> str | None:
-    return asyncio.run(unmount(server.look, server, Mount(device=device, path="/srv/nas"), 0.2))
+    return asyncio.run(unmount(server.look, server, Mount(device=device, path="/srv/nas"), 1.0))
 
 
 def test_an_attempt_that_hangs_because_the_server_is_gone_is_followed_by_force() -> None:

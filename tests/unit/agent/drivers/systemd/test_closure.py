@@ -318,6 +318,8 @@ def test_an_umbrella_names_who_does_the_work() -> None:
         "/bin/sh -c : && exit 0",
         "/usr/bin/logger the database is up & running",
         "/bin/sleep infinity",
+        "/bin/sleep 86400",
+        "/bin/sleep 365d",
         "/usr/bin/tail -f /dev/null",
         "/bin/sh -c exec sleep infinity",
     ],

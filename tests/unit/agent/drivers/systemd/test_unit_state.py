@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from backstay_agent.drivers.base import State
+from backstay_agent.drivers.systemd.driver import SystemdDriver
+from backstay_agent.drivers.systemd.securing import Standing
 from backstay_agent.drivers.systemd.unit_state import SETTLE_S, settled
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.watch import UNIT, Watch
 from backstay_api.process.waiting import clock_s
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -29,3 +32,16 @@ async def test_no_word_is_waited_for_longer() -> None:
     seen = await settled(watch, asked=False)
     assert seen.state is State.FAILED and "none of its processes runs any more" in seen.why
     assert clock_s() - begun_s >= SETTLE_S
+
+
+def test_of_a_part_whose_stop_has_failed_it_is_said_how_that_is_mended() -> None:
+    """`systemctl stop` of what has failed does nothing."""
+    part = {"ActiveState": "failed", "Type": "oneshot", "Result": "exit-code"}
+    known = {"web.service": {"ActiveState": "inactive"}, "net.service": part}
+    standing = Standing("web.service", ("web.service", "net.service"), known, 0.0)
+    seen = asyncio.run(SystemdDriver(Manager())._look(standing, asked=False))
+    assert seen.why.startswith("web.service is stopped, but net.service may not be undone: its stop failed (exit-code)")
+    assert seen.why.endswith("systemctl reset-failed net.service")
+    known["net.service"] = {"ActiveState": "activating"}
+    seen = asyncio.run(SystemdDriver(Manager())._look(standing, asked=False))
+    assert seen.why == "web.service is stopped, but net.service, a part of it, is not: systemctl stop net.service"

@@ -14,6 +14,7 @@ from backstay_agent.drivers.tools.bus import CALL_LIMIT_S, SYSTEMD, BusError, Me
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.systemd_quota import LINGER_S, MOST_PROGRAMS, MOST_WATCHED
 from backstay_agent.drivers.tools.transient import run_once
+from backstay_agent.drivers.tools.verified_stop import bring_down
 from backstay_agent.drivers.tools.watch import UNIT
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
@@ -22,7 +23,7 @@ NO_REPLY = BusError("org.freedesktop.DBus.Error.NoReply", "Message recipient dis
 
 
 class FakeBus:
-    """One connection. Each answer takes 10 ms."""
+    """One connection. Each answer says what is so when it is asked, and arrives after 10 ms."""
 
     def __init__(self, systemd: FakeSystemd) -> None:
         self.systemd, self.listeners = systemd, dict[str, OnSignal]()
@@ -31,8 +32,9 @@ class FakeBus:
     async def call(
         self, member: Member, signature: str = "", *args: object, limit_s: float = CALL_LIMIT_S
     ) -> tuple[Any, ...]:
+        said = await self.systemd.answer(member, *args)
         await asyncio.sleep(0.01)
-        return await self.systemd.answer(member, *args)
+        return said
 
     async def listen(self, member: Member, callback: OnSignal, *, sender: str = SYSTEMD) -> None:
         self.listeners[member.name] = callback
@@ -74,6 +76,8 @@ class FakeSystemd:
                 return (f"/unit/{args[0]}",)
             case "GetAll":
                 return ({name: ("v", value) for name, value in self.properties.items()},)
+            case "GetBefore":
+                return ([],)
             case "StartTransientUnit":
                 await asyncio.sleep(self.start_takes_s)
         return ()
@@ -132,11 +136,24 @@ async def test_an_answer_that_is_older_than_a_signal_is_asked_for_again() -> Non
     manager = Manager(systemd.connect)
     async with manager.watch("web.service") as watch:
         looking = asyncio.create_task(manager.refresh(watch))
-        await asyncio.sleep(0.01)  # the answer is there, and nobody has read it yet
+        await asyncio.sleep(0.005)  # the answer is on its way
         systemd.properties["ActiveState"] = "failed"
         systemd.buses[0].signal("web.service", ActiveState="failed")
         await looking
         assert watch.active == "failed"
+    await manager.close()
+
+
+@in_virtual_time
+async def test_a_unit_for_which_a_start_is_queued_is_not_down() -> None:
+    systemd = FakeSystemd(ActiveState="inactive", Job=(7, "/job/7"))
+    manager = Manager(systemd.connect)
+    stop = asyncio.create_task(bring_down(manager, "web.service", 20.0))
+    await asyncio.sleep(2.0)
+    assert not stop.done() and "StopUnit" in systemd.asked
+    systemd.properties["Job"] = (0, "/")
+    systemd.buses[0].signal("web.service", Job=(0, "/"))
+    assert await stop == ""
     await manager.close()
 
 

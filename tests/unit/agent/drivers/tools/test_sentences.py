@@ -9,7 +9,7 @@ import pytest
 
 from backstay_agent.drivers.tools.cgroups import expected_group
 from backstay_agent.drivers.tools.journal_tail import one_line, with_words
-from backstay_agent.drivers.tools.sentences import not_loadable, why_down, why_skipped
+from backstay_agent.drivers.tools.sentences import how_lost, not_loadable, why_down, why_skipped
 
 DRIVERS = Path(__file__).parents[5] / "node-agent" / "backstay_agent" / "drivers"
 LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
@@ -149,3 +149,21 @@ def _written(module: ast.Module) -> list[str]:
     alone = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
     texts = (node for node in ast.walk(module) if isinstance(node, ast.Constant) and id(node) not in alone)
     return [node.value for node in texts if isinstance(node.value, str)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "needed", "said"),
+    [
+        ("Requires", {"ActiveState": "failed"}, "has failed"),
+        ("Requires", {"ActiveState": "inactive"}, ""),
+        ("BindsTo", {"ActiveState": "active"}, ""),
+        ("BindsTo", {"ActiveState": "inactive"}, "is not up any more"),
+        ("StopPropagatedFrom", {"ActiveState": "deactivating"}, "is not up any more"),
+        ("BindsTo", {"ActiveState": "inactive", "StopWhenUnneeded": True}, ""),
+        ("BindsTo", {"ActiveState": "inactive", "PartOf": ["x.service"]}, ""),
+        ("StopPropagatedFrom", {"ActiveState": "inactive", "ActiveExitTimestampMonotonic": 4}, ""),
+    ],
+)
+def test_what_has_become_of_a_unit_that_another_was_stopped_for(kind: str, needed: dict[str, Any], said: str) -> None:
+    up = {"Id": "x.service", "ActiveEnterTimestampMonotonic": 5}
+    assert how_lost(up, kind, {"ActiveExitTimestampMonotonic": 6, **needed}) == said

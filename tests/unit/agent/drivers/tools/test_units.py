@@ -110,8 +110,8 @@ def test_the_drop_in_shuts_the_unit_and_forbids_a_restart(files: UnitFiles, tmp_
     assert files.write_drop_in("web.service")
     text = (tmp_path / "etc/web.service.d" / DROP_IN).read_text()
     assert (
-        f"[Unit]\nConditionPathExists={files.gate('web.service')}\n[Service]\nEnvironment=BACKSTAY_UNIT=%n\nRestart=no\n"
-        in text
+        f"[Unit]\nConditionPathExists={files.gate('web.service')}\n[Service]\nEnvironment=BACKSTAY_UNIT=%n\n"
+        "Restart=no\nRestartForceExitStatus=\n" in text
     )
     assert stat.S_IMODE((tmp_path / "etc/web.service.d" / DROP_IN).stat().st_mode) == 0o644
 

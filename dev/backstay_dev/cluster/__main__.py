@@ -1,0 +1,78 @@
+"""`make test-cluster`: go through the story on a real cluster, and print its figures as JSON.
+
+Exit code 1: a step went wrong; 2: it cannot be tried here.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from backstay_dev.lab import prerequisites
+from backstay_dev.lab.shell import EXIT_CANNOT, LabError
+from backstay_dev.package.versions import Release
+
+from .node import PROGRAMS, obstacles
+from .site import Site
+from .story import Story, packages, pods
+
+# Always the same: what is built of one source is built once.
+FIRST, LATER = Release("0.1.0", 1_700_000_000), Release("0.1.1", 1_700_000_001)
+LONGEST_S: Final = 3600
+"""From nothing, on a busy machine: all builds, and the story."""
+_BEGUN_S: Final = time.monotonic()
+
+
+def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _interrupt)
+    signal.alarm(LONGEST_S)
+    try:
+        prerequisites.install(_tell, {**prerequisites.PROGRAMS, **PROGRAMS})
+        for obstacle in obstacles():
+            raise LabError(obstacle)
+    except LabError as error:
+        _tell(str(error))
+        return EXIT_CANNOT
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            _tell("making chart and packages")
+            made, later = (packages(one, Path(scratch)) for one in (FIRST, LATER))
+            with Site([FIRST, LATER], progress=_tell) as site:
+                return _told(Story(site, made, later, _tell))
+    except (LabError, KeyboardInterrupt) as error:
+        _tell(str(error) or "given up")
+        return 1
+
+
+def _told(story: Story) -> int:
+    story.figures["cluster_ready_s"] = round(time.monotonic() - _BEGUN_S, 1)
+    for step in story.steps:
+        _tell(f"--- {step.__name__}")
+        try:
+            step()
+        except LabError as error:
+            _tell(f"{step.__name__} failed: {error}\n{pods(story.site.node)}")
+            print(json.dumps({**story.figures, "failed": step.__name__}, indent=2))
+            return 1
+    story.figures["all_s"] = round(time.monotonic() - _BEGUN_S, 1)
+    print(json.dumps(story.figures, indent=2))
+    return 0
+
+
+def _tell(line: str) -> None:
+    print(f"{time.monotonic() - _BEGUN_S:6.1f} s  {line}", file=sys.stderr, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

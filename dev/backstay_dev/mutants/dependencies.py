@@ -1,0 +1,111 @@
+"""Mutants of `dependsOn`: what waits, what stops first, what is started again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import PLANNER, UNIT, Mutant, one
+
+_TABLE: Final = f"{UNIT}/planner/do/test_dependencies.py"
+_STORIES: Final = "tests/stories/test_text.py"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "what requires another starts only when that is Ready",
+        f"{PLANNER}/do/dependencies.py",
+        "stop is None and one_works(round_.world, other)):\n",
+        "stop is None):\n",
+        _TABLE,
+    ),
+    one(
+        "Ready is more than running",
+        f"{PLANNER}/judge/dependencies.py",
+        "bool(report and report.healthy and stored",
+        "bool(report and stored",
+        _TABLE,
+    ),
+    one(
+        "what is decided about is preceded by what it depends on",
+        f"{PLANNER}/do/rounds.py",
+        "after_what_they_depend_on(world, keys) if world.depending else keys",
+        "keys",
+        _TABLE,
+    ),
+    one(
+        "a stop waits for what requires it",
+        f"{PLANNER}/do/dependencies.py",
+        "    if not first:\n",
+        "    if True:\n",
+        _TABLE,
+    ),
+    one(
+        "a stop waits for nobody whose host is lost",
+        f"{PLANNER}/judge/dependencies.py",
+        "    return of_host(world, grant.host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)\n",
+        "    return True\n",
+        _TABLE,
+    ),
+    one(
+        "a stop waits for nobody who cannot stop",
+        f"{PLANNER}/judge/dependencies.py",
+        ' or report.phase == "Stuck")\n',
+        ")\n",
+        _TABLE,
+    ),
+    one(
+        "what requires another stops with it",
+        f"{PLANNER}/do/dependencies.py",
+        "        if stop and (restarts or not stop.is_move):\n",
+        "        if stop and restarts:\n",
+        _TABLE,
+    ),
+    one(
+        "onChange None runs on while the other moves",
+        f"{PLANNER}/do/dependencies.py",
+        "        if stop and (restarts or not stop.is_move):\n",
+        "        if stop:\n",
+        _TABLE,
+    ),
+    one(
+        "what requires another is started again after its failover",
+        f"{PLANNER}/do/dependencies.py",
+        "        if restarts and (host := went_over_to",
+        "        if False and (host := went_over_to",
+        _TABLE,
+    ),
+    one(
+        "of several copies only the last waits",
+        f"{PLANNER}/do/dependencies.py",
+        "not in (instance.uid, *round_.let_go))\n",
+        "not in (instance.uid,))\n",
+        _TABLE,
+    ),
+    one(
+        "a cycle is refused",
+        f"{PLANNER}/judge/acceptance.py",
+        "    if way is None:\n",
+        "    if True:\n",
+        _STORIES,
+    ),
+    one(
+        "what runs and comes to require another notes what that is",
+        f"{PLANNER}/do/dependencies.py",
+        "    if now == known or not runs(world, instance):\n",
+        "    if True:\n",
+        _STORIES,
+    ),
+    one(
+        "no move leaves what requires it without a host",
+        f"{PLANNER}/do/dependencies.py",
+        "        if isinstance(placed, NoHost):\n",
+        "        if False:\n",
+        _STORIES,
+    ),
+    one(
+        "what comes after another waits while that starts",
+        f"{PLANNER}/do/decisions.py",
+        "        return starts(round_.world, instance)\n",
+        "        return False\n",
+        _TABLE,
+    ),
+)

@@ -1,0 +1,110 @@
+"""Mutants of plans that are kept: what they were made from is short of one fact."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import PLANNER, Mutant, one
+
+_REST: Final = f"{PLANNER}/rest.py"
+_TOUCHED: Final = f"{PLANNER}/know/touched.py"
+_ORDERS: Final = f"{PLANNER}/do/orders.py"
+_BY_HOST: Final = f"{PLANNER}/by_host.py"
+_KEPT: Final = "tests/property/test_kept_plans.py"
+
+
+def _short_of(fact: str, old: str, new: str) -> Mutant:
+    return one(f"a plan is kept only while this is the same: {fact}", _REST, old, new, _KEPT)
+
+
+def _unseen(what: str, old: str, new: str) -> Mutant:
+    return one(
+        f"a plan is looked up again where this is another: {what}",
+        _TOUCHED,
+        old,
+        new,
+        "tests/unit/planner/know/test_touched.py",
+    )
+
+
+def _kept_orders(fact: str, old: str, new: str) -> Mutant:
+    return one(
+        f"what is written of orders is kept only while this is the same: {fact}",
+        _ORDERS,
+        old,
+        new,
+        "tests/unit/planner/test_by_host.py",
+    )
+
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    _short_of("all that concerns everybody", "    return (values, common, service,", "    return (values, service,"),
+    _short_of("the service", "    return (values, common, service,", "    return (values, common,"),
+    _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
+    _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
+    _short_of("what hosts say", "*claims, *entries, *waits)", "*claims, *waits)"),
+    _short_of("what hosts report of what runs", "spec.standbys, status.instances,", "spec.standbys,"),
+    _short_of("what hosts answer", "status.instances, status.standbys):", "status.instances):"),
+    _short_of("what hosts were told", "in (spec.instances, spec.standbys,", "in (spec.standbys,"),
+    _short_of("whether hosts could be fenced", "            name in world.hosts and fence_path(world, name),\n", ""),
+    _short_of(
+        "what people write",
+        '"failed_s", "rebooting", "ready_s", "kept"',
+        '"failed_s", "rebooting", "ready_s", "hosts", "kept"',
+    ),
+    _short_of(
+        "what is refused",
+        '"failed_s", "rebooting", "ready_s", "kept"',
+        '"failed_s", "rebooting", "ready_s", "refused", "kept"',
+    ),
+    _unseen("the service", "set(_replaced(before.services, world.services))", "set[str]()"),
+    _unseen(
+        "an instance",
+        "for key in _replaced(before.instances, world.instances):",
+        "for key in list[str]():",
+    ),
+    _unseen("a claim", "found |= world.wanted_by.get(name, set())", "found |= set()"),
+    _unseen(
+        "what hosts say",
+        "return spec.instances, spec.standbys, status.instances, status.standbys",
+        "return {}, {}, {}, {}",
+    ),
+    one(
+        "a plan is looked up again where this is another: what a copy that is gone has left",
+        _TOUCHED,
+        "services.update(there.values(), _recorded_for(world, instances - there.keys()))",
+        "services.update(there.values())",
+        _KEPT,
+    ),
+    one(
+        "a plan is looked up again where this is another: whether it waits for a reboot",
+        _TOUCHED,
+        ", *_replaced(before.rebooting, world.rebooting)}",
+        "}",
+        "tests/unit/planner/know/test_touched.py",
+    ),
+    one(
+        "what is asked of a host is gathered anew where a plan says something else about it",
+        _BY_HOST,
+        "found.update(_told(old), _told(new))",
+        "found.update(_told(old))",
+        "tests/unit/planner/test_by_host.py",
+    ),
+    one(
+        "what is asked of a host is gathered anew where other units may not start by themselves there",
+        _BY_HOST,
+        "found.update(old.candidates, new.candidates)",
+        "found.update(old.candidates)",
+        "tests/unit/planner/test_by_host.py",
+    ),
+    _kept_orders(
+        "the host", "made_from = (assignment, world.hosts.get(host), *asked)", "made_from = (assignment, *asked)"
+    ),
+    _kept_orders("what is wanted there", "asked = (wanted.instances, wanted.standbys,", "asked = (wanted.standbys,"),
+    _kept_orders("its orders", "made_from = (assignment, world.hosts", "made_from = (world.hosts"),
+    _kept_orders(
+        "that nothing is left over",
+        "    return assignment.status.instances.keys() <= ordered <= wanted.instances.keys()",
+        "    return assignment.status.instances.keys() <= ordered",
+    ),
+)

@@ -1,0 +1,91 @@
+"""Mutants of OCF agents with roles: what is promoted, what only is up, and whose number counts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import API, DRIVERS, PLANNER, STORIES, UNIT, Mutant, one
+
+_DRIVER: Final = f"{DRIVERS}/ocf/driver.py"
+_OUTCOMES: Final = f"{DRIVERS}/ocf/outcomes.py"
+_SAID: Final = f"{UNIT}/agent/drivers/ocf/test_promotion.py"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "a copy that is promoted though nobody asked for it has failed",
+        _DRIVER,
+        "                is_promoted = was_promoted or await self._is_promoted(ocf)\n",
+        "                is_promoted = True\n",
+        _SAID,
+    ),
+    one(
+        "a copy that is promoted while it is asked has not failed",
+        _DRIVER,
+        "                is_promoted = was_promoted or await self._is_promoted(ocf)\n",
+        "                is_promoted = was_promoted\n",
+        _SAID,
+    ),
+    one(
+        "nor has one that is demoted meanwhile",
+        _DRIVER,
+        "                is_promoted = was_promoted or await self._is_promoted(ocf)\n",
+        "                is_promoted = await self._is_promoted(ocf)\n",
+        _SAID,
+    ),
+    one(
+        "a demote is not taken at its word",
+        _OUTCOMES,
+        "NOT_PROMOTED: Final = frozenset((0, 190, CLEANLY_DOWN))\n",
+        "NOT_PROMOTED: Final = frozenset((0, 8, 190, CLEANLY_DOWN))\n",
+        _SAID,
+    ),
+    one(
+        "nobody knows what failed while it was promoted",
+        _OUTCOMES,
+        "NOT_PROMOTED: Final = frozenset((0, 190, CLEANLY_DOWN))\n",
+        "NOT_PROMOTED: Final = frozenset((0, 9, 190, CLEANLY_DOWN))\n",
+        _SAID,
+    ),
+    one(
+        "what somebody else has promoted counts as promoted",
+        _OUTCOMES,
+        '            return Seen(State.RUNNING, "" if ours and code != 191 else why)\n',
+        '            return Seen(State.RUNNING, "" if code != 191 else why) if ours else Seen(State.STOPPED)\n',
+        _SAID,
+    ),
+    one(
+        "without a memory a copy is demoted before it is stopped",
+        _DRIVER,
+        "        return sorted(found, key=lambda resource: bool(_ocf(resource).role))\n",
+        "        return found\n",
+        _SAID,
+    ),
+    one(
+        "an agent without roles is not ready for any",
+        _DRIVER,
+        "    if missing:\n        yield",
+        "    if missing and not ocf.copies:\n        yield",
+        _SAID,
+    ),
+    one(
+        "below zero nobody is promoted",
+        f"{DRIVERS}/ocf/helpers.py",
+        "    return score if score >= 0 else ",
+        "    return score if True else ",
+        _SAID,
+    ),
+    one(
+        "a copy and its promotion are two things on a host",
+        f"{API}/objects/resource_kinds.py",
+        '    promotion = Claim("Ocf", f"promoted {ocf_key(ocf)}")\n',
+        '    promotion = Claim("Ocf", ocf_key(ocf))\n',
+        f"{UNIT}/planner/know/test_parts.py",
+    ),
+    one(
+        "nobody is promoted whose agent has not said how fresh its data is",
+        f"{PLANNER}/judge/promotion.py",
+        "(spec.promotion is not None or any(map(tells_score, spec.resources)))\n",
+        "spec.promotion is not None\n",
+        f"{STORIES}/test_promotable.py",
+    ),
+)

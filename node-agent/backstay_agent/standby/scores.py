@@ -1,0 +1,130 @@
+"""How fresh the data of this host's copy is, asked regularly where it stands by for the promoted role: a number, and the highest is promoted.
+
+A command says it, or else the OCF agent that would promote that copy.
+
+Data that is written to grows all the time. So a number that changes is told now and then, and one that has come to rest at once: when
+what was promoted has ceased to write, what is told is the last word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from backstay_agent.core.score import Score
+from backstay_agent.drivers.base import NoScore
+from backstay_agent.tasks import end_tasks
+from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.resource_kinds import tells_score
+from backstay_api.process.waiting import clock_s
+
+EVERY_S: Final = 1.0
+LIMIT_S: Final = 5.0
+"""A command keeps it by itself: what it leaves hanging is remembered then."""
+NET_S: Final = 2 * LIMIT_S
+"""Whatever a command waits for, the number of before must not stand for ever."""
+TELL_S: Final = 10.0
+"""Between two words about a number that goes on changing."""
+
+
+log = logging.getLogger(__name__)
+
+Service = tuple[str, str]
+"""Namespace and name."""
+Ask = Callable[[Sequence[str]], Awaitable[Score]]
+"""Runs the command once, for as long as LIMIT_S. Raises OSError; it bears being cancelled."""
+AskResource = Callable[[RenderedResource], Awaitable[int]]
+"""Asks the driver. Raises NoScore, OSError; it bears being cancelled."""
+Question = Sequence[str] | RenderedResource
+
+
+def question(order: StandbyOrder) -> Question | None:
+    """What tells how fresh the data is; None: nobody asks for that."""
+    return order.score_command or next((one for one in order.resources if tells_score(one)), None)
+
+
+async def no_score(command: Sequence[str]) -> Score:
+    """Of a host that can run no commands."""
+    return Score(-1, f"{command[0]} cannot be asked here")
+
+
+class Scores:
+    """By UID of the HAInstance."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        ask_resource: AskResource,
+        on_news: Callable[[], None],
+        refusal: Callable[[str, Sequence[str]], str] = lambda *_: "",
+    ) -> None:
+        """`refusal`: why this host's admin does not let a namespace run that program, in a sentence; empty: he does."""
+        self._ask, self._ask_resource, self._refusal = ask, ask_resource, refusal
+        self._on_news = on_news
+        self._asked: dict[str, tuple[tuple[str, Question], asyncio.Task[None]]] = {}
+        self._told: dict[str, Score] = {}
+
+    async def follow(self, orders: Mapping[str, StandbyOrder], up: Collection[Service]) -> None:
+        """Ask for these from now on, and for no others. What was said before a copy came up is forgotten: it was about no data of it."""
+        wanted = {
+            uid: (order.namespace, told_by)
+            for uid, order in orders.items()
+            if (told_by := question(order)) and (order.namespace, order.service) in up
+        }
+        gone = [uid for uid, (asked, _) in self._asked.items() if wanted.get(uid) != asked]
+        await self._end(gone)
+        for uid, asked in wanted.items():
+            if uid not in self._asked:
+                task = asyncio.create_task(self._repeat(uid, *asked), name=f"score {uid}")
+                self._asked[uid] = (asked, task)
+
+    async def end(self) -> None:
+        await self._end(list(self._asked))
+
+    async def _end(self, uids: Sequence[str]) -> None:
+        tasks = [self._asked.pop(uid)[1] for uid in uids]
+        for uid in uids:
+            self._told.pop(uid, None)
+        await end_tasks(tasks)
+
+    def added(self, reports: Mapping[str, StandbyReport]) -> dict[str, StandbyReport]:
+        """The reports with what is known of freshness."""
+        return {
+            uid: replace(report, score=told.value, score_why=told.why) if (told := self._told.get(uid)) else report
+            for uid, report in reports.items()
+        }
+
+    async def _repeat(self, uid: str, namespace: str, asked: Question) -> None:
+        before: Score | None = None
+        told_at_s = 0.0
+        while True:
+            now, asked_at_s = await self._once(namespace, asked), clock_s()
+            told = self._told.get(uid)
+            is_at_rest = before is None or now == before
+            if now != told and (is_at_rest or told is None or asked_at_s - told_at_s >= TELL_S):
+                self._told[uid], told_at_s = now, asked_at_s
+                self._on_news()
+            before = now
+            await asyncio.sleep(EVERY_S)
+
+    async def _once(self, namespace: str, asked: Question) -> Score:
+        # What promotes runs nothing for it: its agent has noted the number.
+        if not isinstance(asked, RenderedResource) and (refused := self._refusal(namespace, asked)):
+            return Score(-1, refused)
+        who, limit_s = (asked.name, LIMIT_S) if isinstance(asked, RenderedResource) else (asked[0], NET_S)
+        try:
+            async with asyncio.timeout(limit_s):
+                if isinstance(asked, RenderedResource):
+                    return Score(await self._ask_resource(asked))
+                return await self._ask(asked)
+        except TimeoutError:
+            return Score(-1, f"{who} has not answered within {limit_s:g} s")
+        except (NoScore, OSError) as error:
+            return Score(-1, f"{who}: {error}")
+        except Exception as error:
+            # Whatever it is: the number of before must not stand for ever.
+            log.warning("a score cannot be read", extra={"who": who, "error": type(error).__name__})
+            return Score(-1, f"{who} cannot be read: {type(error).__name__}")

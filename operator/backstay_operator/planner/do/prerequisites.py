@@ -1,0 +1,60 @@
+"""Who is asked to look at a service's prerequisites: where it runs, which tells what is right, and every host that is asked to be ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstay_api.objects.models import HAInstance
+from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
+from backstay_operator.planner.judge import where
+from backstay_operator.planner.judge.acceptance import Accepted
+from backstay_operator.planner.judge.prerequisites import prerequisites_of, unlike_content
+from backstay_operator.planner.know.world import World
+
+from .decisions import Slot
+
+Asked = tuple[str, str, PrerequisiteOrder]
+"""Host, UID of the HAInstance, and what to look at."""
+
+
+def orders(world: World, slot: Slot) -> Iterator[Asked]:
+    """What is to be looked at, and where; of a manifest that is refused, what it was before."""
+    instance = slot.instance
+    if instance is None or instance.metadata.deletion_timestamp is not None:
+        return
+    if not isinstance(slot.acceptance, Accepted):
+        yield from stored(world, instance)
+        return
+    resources = [resource.as_prerequisite for resource in prerequisites_of(slot.in_force)]
+    for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if resources else ():
+        yield (
+            host,
+            instance.uid,
+            PrerequisiteOrder(
+                namespace=instance.metadata.namespace or "",
+                name=instance.metadata.name,
+                revision=slot.in_force.metadata.generation or 0,
+                resources=resources,
+            ),
+        )
+
+
+def questions(world: World, slot: Slot) -> Iterator[tuple[str, CopyQuestion]]:
+    """By host: what finds out where copies differ. Of one that nobody runs nothing new is asked: who is asked might be dead."""
+    instance = slot.instance
+    if (
+        instance is None
+        or instance.metadata.deletion_timestamp is not None
+        or not isinstance(slot.acceptance, Accepted)
+    ):
+        return
+    for host in slot.asked:
+        for pair in unlike_content(world, slot.in_force, instance, host):
+            yield from where.next_questions(world, pair, begins=pair.there == instance.holder)
+
+
+def stored(world: World, instance: HAInstance) -> Iterator[Asked]:
+    """What hosts have been asked. Rare, so that looking at every host does no harm."""
+    for host in sorted(world.assignments):
+        if told := world.assignments[host].spec.prerequisites.get(instance.uid):
+            yield host, instance.uid, told

@@ -1,0 +1,47 @@
+"""What `make test-cluster` is built of: versions that must be one, and what a dead node leaves."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from backstay_dev.cluster import node, programs
+from backstay_dev.lab.assets import KUBERNETES_VERSION, SOURCES
+
+
+def required(module: str, package: str) -> str:
+    found = re.search(rf"^\s*(?:require )?{re.escape(package)} (\S+)", (SOURCES / module / "go.mod").read_text(), re.M)
+    assert found, f"{module} does not require {package}"
+    return found[1]
+
+
+def test_the_node_is_of_the_version_that_its_control_plane_has() -> None:
+    for module in ("kubernetes", "node"):
+        assert required(module, "k8s.io/kubernetes") == KUBERNETES_VERSION
+
+
+def test_containerd_calls_itself_what_is_built() -> None:
+    (said,) = re.findall(r"version\.Version=(\S+)", programs.BUILDS["containerd"].ldflags)
+    assert f"v{said}" == required("containerd", "github.com/containerd/containerd/v2")
+
+
+@pytest.mark.parametrize("name", programs.BUILDS)
+def test_whatever_is_built_is_pinned(name: str) -> None:
+    """A sum stands for each module that it requires. (containerd wants a patch of Go 1.26 that others do not.)"""
+    folder = SOURCES / name
+    assert "\ngo 1.26." in (folder / "go.mod").read_text()
+    assert (folder / "go.sum").exists() or "require" not in (folder / "go.mod").read_text()
+
+
+def test_what_a_dead_node_left_goes_and_what_is_in_use_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "_CGROUPS", tmp_path / "cgroup")
+    folder, group = tmp_path / "nodes" / "abc", tmp_path / "cgroup" / "memory" / "backstay-abc"
+    folder.mkdir(parents=True)
+    (group / "kubepods").mkdir(parents=True)
+    in_use = group / "kubepods" / "tasks"  # a folder that is not empty stands for a group with processes
+    in_use.touch()
+    assert not node.remove_all(folder) and folder.exists()
+    in_use.unlink()
+    assert node.remove_all(folder) and not folder.exists() and not group.exists()
