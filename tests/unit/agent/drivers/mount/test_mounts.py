@@ -168,7 +168,7 @@ def _pin_a_namespace(pin: Path) -> None:
     """A file keeps only a namespace whose number is higher than ours, and on Linux 6.18 each CPU numbers from a batch of its own."""
     for cpu in sorted(os.sched_getaffinity(0)):
         with suppress(AssertionError):
-            sh("taskset", "--cpu-list", cpu, "unshare", f"--mount={pin}", "--propagation=private", "true")
+            sh("taskset", "--cpu-list", str(cpu), "unshare", f"--mount={pin}", "--propagation=private", "true")
             return
     raise AssertionError("on no CPU does a file keep a mount namespace")
 
