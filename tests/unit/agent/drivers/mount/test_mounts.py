@@ -106,19 +106,19 @@ def test_a_busy_one_is_not_stopped_and_who_holds_it_is_named(host: Host, disk: s
                 await driver.stop(one, timeout_s=1)
             assert "still mounted after 1 s" in str(stop.value) and user.poll() is None, "nobody is asked to end"
             assert mounts(disk) == [str(host.target)] and await driver.check(one) == RUNNING
-        await driver.stop(one, timeout_s=1)
+        await driver.stop(one, timeout_s=9)
 
     play(story())
 
 
 def test_where_the_manifest_says_so_who_holds_it_is_asked_to_end_after_half_of_the_time(host: Host, disk: str) -> None:
-    one = host.mount(disk, busy="Terminate", stop="4s")
+    one = host.mount(disk, busy="Terminate", stop="9s")
 
     async def story() -> None:
         driver = host.driver()
         await driver.start(one, timeout_s=9)
         with open_file(host.target) as user:
-            note = await driver.stop(one, timeout_s=2)
+            note = await driver.stop(one, timeout_s=6)
             assert note and f"asked to end (SIGTERM): {user.pid} (" in note
             assert user.wait() == -15 and mounts(disk) == []
 
@@ -142,7 +142,7 @@ def test_what_is_mounted_below_or_over_it_is_named(host: Host, disk: str) -> Non
         with pytest.raises(StopFailed, match=r"is hidden by foreign .tmpfs.: unmount that first"):
             await driver.stop(one, timeout_s=1)
         sh("umount", host.target)
-        await driver.stop(one, timeout_s=1)
+        await driver.stop(one, timeout_s=9)
 
     play(story())
 
@@ -327,7 +327,7 @@ def test_an_unmount_that_hangs_is_no_stop(host: Host, disk: str) -> None:
         with pytest.raises(StopFailed, match=r"may still be mounted at .* hangs in the kernel"):
             await driver.stop(one, timeout_s=1)
         host.shell.hangs = ""
-        await driver.stop(one, timeout_s=1)
+        await driver.stop(one, timeout_s=9)
 
     play(story())
 
