@@ -341,7 +341,15 @@ class FakeHostSystem:
         return [] if self.blind else recognised(self.machine, run_is_intact=run_is_intact)
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
-        return Keeper(self.driver, self.obstacle, on_change, self._marked, policy=self.policy, score=self._score)
+        return Keeper(
+            self.driver,
+            self.obstacle,
+            on_change,
+            self._marked,
+            policy=self.policy,
+            score=self._score,
+            probe=self.probe,
+        )
 
     async def _score(self, command: Sequence[str]) -> Score:
         await asyncio.sleep(0)

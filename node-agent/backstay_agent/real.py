@@ -112,7 +112,9 @@ class RealHostSystem:
 
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
         score = partial(read_number, self._scores, limit_s=LIMIT_S)
-        return Keeper(self.driver, self.obstacle, on_change, self._units.owners, self._needs, self.policy, score)
+        return Keeper(
+            self.driver, self.obstacle, on_change, self._units.owners, self._needs, self.policy, score, self.probe
+        )
 
     def obstacle(self) -> str:
         now_s = clock_s()

@@ -74,6 +74,35 @@ def test_an_address(server: Server, address: str) -> None:
     server.agrees_on_new(HA_SERVICES, {"resources": [{"name": "address", "virtualIP": {"address": address}}]})
 
 
+@pytest.mark.parametrize("who", [{}, {"from": "Holder"}, {"from": "Standby"}, {"from": "Client"}])
+def test_who_asks(server: Server, who: Json) -> None:
+    """Other hosts ask through the network, and degrade only."""
+    there, here = {"port": 80, "host": "192.0.2.10"}, {"port": 80}
+    asked: list[dict[str, Json]] = [
+        *({kind: spec} for kind in ("tcpSocket", "httpGet", "grpc") for spec in (there, here)),
+        {"exec": {"command": ["/bin/ask"]}},
+        {"ocf": {"depth": 0}},
+    ]
+    taken = {
+        (name, "host" in spec, failure.get("onFailure"))
+        for probe in asked
+        for name, spec in probe.items()
+        for failure in ({}, {"onFailure": "Degrade"}, {"onFailure": "Restart"})
+        if server.agrees_on_new(
+            HA_SERVICES,
+            {
+                "resources": [
+                    {"name": "x", "ocf": {"agent": "a:b"}, "probes": [{"name": "p", **who, **failure, **probe}]}
+                ]
+            },
+        )
+    }
+    kinds = {("tcpSocket", True), ("httpGet", True), ("grpc", True), ("exec", False)}
+    only = {(*kind, failure) for kind in kinds for failure in (None, "Degrade")}
+    assert len(taken) == {"Holder": 24, "Standby": 8, "Client": 0}[who.get("from", "Holder")]
+    assert who.get("from") != "Standby" or taken == only
+
+
 @pytest.mark.parametrize("device", [*GOOD_DEVICES, *ODD_DEVICES])
 def test_what_is_mounted(server: Server, device: str) -> None:
     for more in ({}, {"fsType": "nfs4"}, {"options": ["bind"]}, {"options": ["noatime", "suid"]}):

@@ -9,6 +9,7 @@ from backstay_testing.cases import (
     applied,
     case,
     explain,
+    free_address,
     holding,
     main_pid,
     restarts,
@@ -163,6 +164,32 @@ def test_a_page_that_says_something_else_degrades_and_restarts_nothing(fault_lab
         assert main_pid(host, "partly.service") == before and restarts(play, play.host) == 0 and play.epoch == 1
         told = fault_lab.events("HAService", "partly")
         assert any("WorksPartly" in each for each in told) and any("WorksFully" in each for each in told), told
+
+
+def test_whom_no_other_host_reaches_is_told_and_left_where_it_works(fault_lab: FaultLab) -> None:
+    """A route of n2's own leads nowhere: n1 and n3 see nothing of it."""
+    address = free_address(fault_lab)
+    asked = {"port": 8038, "path": "/page", "host": address}
+    eye = {"name": "eye", "from": "Standby", "httpGet": asked, "period": "500ms", "timeout": "400ms"}
+    shown = {"name": "address", "virtualIP": {"address": f"{address}/24"}, "probes": [eye]}
+    for host in fault_lab.lab.hosts.values():
+        host.write_file("/srv/reached/page", "here\n")
+    unit, other = "[Service]\nExecStart=/bin/busybox httpd -f -p 8038 -h /srv/reached\n", fault_lab.lab["n2"]
+    with case(fault_lab, "reached", unit=unit, resources=[shown], on="n1") as play:
+        assert play.address == address
+        play.until_says("Degraded", "False")
+        before = main_pid(fault_lab.lab["n1"], "reached.service")
+        other.run("ip", "route", "add", "blackhole", f"{address}/32", "metric", "1")
+        try:
+            play.until_says(
+                "Degraded", "True", "NotReachable", "It works on n1", "n2: address: probe eye:", "n3 sees nothing"
+            )
+            assert play.condition("Ready").startswith("True") and "NotReachable" in explain(play)
+        finally:
+            other.run("ip", "route", "del", "blackhole", f"{address}/32", "metric", "1")
+        play.until_says("Degraded", "False")
+        assert main_pid(fault_lab.lab["n1"], "reached.service") == before and play.epoch == 1
+        assert any("NotReachable" in each for each in fault_lab.events("HAService", "reached"))
 
 
 PACE = "/srv/slow-pace"

@@ -886,6 +886,7 @@ class Probe:
         "grpc": Field(of=Grpc),
         "exec": Field(of=Exec),
         "ocf": Field(of=OcfDepth),
+        "from": Field(of=("Holder", "Standby")),
         "period": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "timeout": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "initialDelay": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
@@ -899,6 +900,7 @@ class Probe:
     grpc: Grpc | None = None
     exec: Exec | None = None
     ocf: OcfDepth | None = None
+    from_: Literal["Holder", "Standby"] | None = None
     period: str = "10s"
     timeout: str = "1s"
     initial_delay: str = "0s"
@@ -915,6 +917,7 @@ class Probe:
             grpc=None if (part := raw.get("grpc")) is None else Grpc.from_wire(part),
             exec=None if (part := raw.get("exec")) is None else Exec.from_wire(part),
             ocf=None if (part := raw.get("ocf")) is None else OcfDepth.from_wire(part),
+            from_=raw.get("from"),
             period=raw.get("period", "10s"),
             timeout=raw.get("timeout", "1s"),
             initial_delay=raw.get("initialDelay", "0s"),
@@ -942,6 +945,8 @@ class Probe:
             wire["exec"] = self.exec.to_wire()
         if self.ocf is not None:
             wire["ocf"] = self.ocf.to_wire()
+        if self.from_ is not None:
+            wire["from"] = self.from_
         if self.on_failure is not None:
             wire["onFailure"] = self.on_failure
         return wire
@@ -1206,6 +1211,7 @@ class StandbyOrder:
         "revision": Field(of=int, least=0),
         "resources": Field(of=RenderedResource, many="list"),
         "scoreCommand": Field(of=str, many="list"),
+        "askEpoch": Field(of=int, least=1),
     }
     namespace: str
     name: str
@@ -1213,6 +1219,7 @@ class StandbyOrder:
     revision: int = 0
     resources: tuple[RenderedResource, ...] = ()
     score_command: tuple[str, ...] | None = None
+    ask_epoch: int | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1223,6 +1230,7 @@ class StandbyOrder:
             revision=raw.get("revision", 0),
             resources=tuple(RenderedResource.from_wire(item) for item in raw.get("resources", ())),
             score_command=None if (part := raw.get("scoreCommand")) is None else tuple(part),
+            ask_epoch=raw.get("askEpoch"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1235,6 +1243,8 @@ class StandbyOrder:
         }
         if self.score_command is not None:
             wire["scoreCommand"] = list(self.score_command)
+        if self.ask_epoch is not None:
+            wire["askEpoch"] = self.ask_epoch
         return wire
 
 
@@ -1865,6 +1875,8 @@ class StandbyReport:
     unclear: bool = False
     score: int | None = None
     score_why: str = ""
+    no_answer: str = ""
+    no_answer_epoch: int | None = None
     revision: int = 0
     why: str = ""
 
@@ -1878,6 +1890,8 @@ class StandbyReport:
             unclear=raw.get("unclear", False),
             score=raw.get("score"),
             score_why=raw.get("scoreWhy", ""),
+            no_answer=raw.get("noAnswer", ""),
+            no_answer_epoch=raw.get("noAnswerEpoch"),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
@@ -1889,6 +1903,7 @@ class StandbyReport:
             "running": list(self.running[:64]),
             "unclear": self.unclear,
             "scoreWhy": clip(self.score_why),
+            "noAnswer": clip(self.no_answer),
             "revision": self.revision,
             "why": clip(self.why),
         }
@@ -1896,6 +1911,8 @@ class StandbyReport:
             wire["since"] = self.since
         if self.score is not None:
             wire["score"] = self.score
+        if self.no_answer_epoch is not None:
+            wire["noAnswerEpoch"] = self.no_answer_epoch
         return wire
 
 

@@ -6,7 +6,7 @@ A row says what people must not get wrong, and what a host needs before it can a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Final
 
 from . import policy_words
@@ -26,6 +26,8 @@ class ProbeKind:
     """What of it the policy of a host must allow before it is asked."""
     asks_port: bool = False
     """It has a `port` and may have a `host`: whoever else holds that port would answer."""
+    only_holder: bool = False
+    """Only the host that its resource runs on can ask it."""
     program: Callable[[Any], Sequence[str]] = lambda spec: ()
     """The command that it runs."""
     files: Callable[[Any], Sequence[str]] = lambda spec: ()
@@ -41,9 +43,28 @@ def kind_of(probe: Any) -> tuple[ProbeKind, Any]:
     return next((kind, spec) for kind in PROBE_KINDS if (spec := getattr(probe, kind.field, None)) is not None)
 
 
+def others_ask(probe: Any) -> bool:
+    """Whether it is asked by the hosts that could take over, and not by the one that it runs on."""
+    return bool(probe.from_ == "Standby")
+
+
 def only_degrades(probe: Any) -> bool:
     """Whether its resource works all the same where it fails."""
-    return bool(probe.on_failure == "Degrade")
+    return bool(probe.on_failure == "Degrade") or others_ask(probe)
+
+
+def asked_by_holder(resource: Any) -> Any:
+    """The resource with those probes alone that the host asks on which it runs."""
+    return _with_probes(resource, tuple(probe for probe in resource.probes if not others_ask(probe)))
+
+
+def asked_by_others(resource: Any) -> Any:
+    """The resource with those probes alone that other hosts ask."""
+    return _with_probes(resource, tuple(filter(others_ask, resource.probes)))
+
+
+def _with_probes(resource: Any, probes: tuple[Any, ...]) -> Any:
+    return resource if len(probes) == len(resource.probes) else replace(resource, probes=probes)
 
 
 def is_asked(resource: Any) -> bool:
@@ -105,5 +126,5 @@ PROBE_KINDS: Final = (
         senseless=lambda exec_: "" if exec_.command else "has an empty command",
     ),
     # It is a question to the agent of its resource, which is allowed with all that it does, or not.
-    ProbeKind("ocf", "ocf", policy=lambda depth: ()),
+    ProbeKind("ocf", "ocf", policy=lambda depth: (), only_holder=True),
 )

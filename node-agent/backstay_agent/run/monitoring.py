@@ -18,7 +18,7 @@ from backstay_agent.host_system import HostSystem
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.edits import Reloadable, same_watch
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.probe_kinds import is_asked
+from backstay_api.objects.probe_kinds import asked_by_holder, is_asked
 from backstay_api.objects.recovery import ErrorType, worst
 from backstay_api.process.waiting import clock_s
 
@@ -165,7 +165,7 @@ class Monitor:
             if one.name not in self._watches or one.name in self._unseen
         }
         self._on_failure = {one.name: one.on_failure for one in resources}
-        probed = [resource for resource in resources if resource.probes]
+        probed = [mine for resource in resources if (mine := asked_by_holder(resource)).probes]
         unproven = [one.name for one in probed if is_asked(one) and one.name not in works]
         self._unproven = dict.fromkeys(unproven, "no probe has been answered yet")
         self._patience_until_s = patience_until_s

@@ -20,7 +20,7 @@ from backstay_agent.drivers.tools.programs import not_runnable, unreadable
 from backstay_agent.drivers.tools.service_mounts import comes_with_it
 from backstay_agent.drivers.tools.transient import argv_refusal
 from backstay_api.objects.plain import RenderedResource
-from backstay_api.objects.probe_kinds import kind_of
+from backstay_api.objects.probe_kinds import kind_of, others_ask
 from backstay_api.objects.resource_kinds import is_address, units_of
 
 DROP_INS: Final = Path("/etc/systemd/system")
@@ -53,7 +53,7 @@ class RealNeeds:
             whys += await _unreadable(probe.name, kind.files(spec))
             if kind.asks_port and spec.host:
                 whys += await _unknown(probe.name, spec.host)
-            if kind.asks_port and is_down and not is_address(resource):
+            if kind.asks_port and is_down and not is_address(resource) and not others_ask(probe):
                 whys += await _port(probe.name, spec.host or "127.0.0.1", spec.port)
         return whys
 

@@ -19,6 +19,7 @@ from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder,
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
+from .client_probes import ClientProbes, Probing, no_probing
 from .needs import Needs, NoNeeds
 from .readiness import AT_ONCE, PATIENCE_S, Examiner
 from .scores import Ask, Scores, Service, no_score, question
@@ -59,6 +60,7 @@ class Keeper:
         needs: Needs | None = None,
         policy: HostPolicy | None = None,
         score: Ask = no_score,
+        probe: Probing = no_probing,
     ) -> None:
         """`marked`: the units on this host that carry our mark and cannot start by themselves."""
         self._driver = driver
@@ -68,6 +70,7 @@ class Keeper:
         self._policy: HostPolicy = policy or NoPolicy()
         self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set, self._policy)
         self._scores = Scores(score, lambda one: driver(one).score(one), self._tell, self._policy.score_refusal)
+        self._client_probes = ClientProbes(probe, self._tell)
         self._found: Mapping[str, StandbyReport] = {}
         self._orders: Mapping[str, StandbyOrder] = {}
         self._ours: Mapping[str, Sequence[RenderedResource]] = {}
@@ -120,6 +123,7 @@ class Keeper:
         finally:
             await self._examiner.end()
             await self._scores.end()
+            await self._client_probes.end()
 
     async def _look_for_ever(self) -> None:
         while True:
@@ -127,12 +131,13 @@ class Keeper:
             await self._secure_many()
             await self._scores.follow(self._orders, self._up)
             self._found = await self._examiner.round(self._orders, self._ours)
+            await self._client_probes.follow(self._orders, self._found)
             self._tell()
             await self._secure_the_rest()
             await within(self._wake, LOOK_AGAIN_S)
 
     def _tell(self) -> None:
-        found = self._scores.added(self._found)
+        found = self._client_probes.added(self._scores.added(self._found))
         if found != self.reports:
             self.reports = found
             self._on_change()

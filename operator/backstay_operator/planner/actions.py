@@ -31,7 +31,7 @@ from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST
 
 from .preconditions import Precondition
 from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
-from .words import SECOND_COPY, SUSPECT, WORKS_PARTLY
+from .words import NOT_REACHABLE, SECOND_COPY, SUSPECT, WORKS_PARTLY
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ class WriteServiceStatus(OnObject[HAService]):
             return None  # it has never run: what it still waits for is no loss
         before, after = self.before.status.conditions, self.status.conditions
         return worsened(self.ref, before, after, "Degraded", "True") or bettered(
-            self.ref, before, after, "Degraded", (WORKS_PARTLY, SUSPECT, SECOND_COPY)
+            self.ref, before, after, "Degraded", (WORKS_PARTLY, SUSPECT, SECOND_COPY, NOT_REACHABLE)
         )
 
     def _acts(self) -> str:

@@ -26,6 +26,9 @@ SUSPECT: Final = "Suspect"
 SECOND_COPY: Final = "SecondCopy"
 """Reason too: a host says that it runs something of a service which was granted to another, and which two must not run."""
 
+NOT_REACHABLE: Final = "NotReachable"
+"""Reason too: it works where it runs, and hosts that ask as its clients do (probes `from: Standby`) get no good answer."""
+
 UNCLEAR: Final = "cannot say whether it runs there"
 """Of hosts where nothing of a service is seen to run, but it could not be told either."""
 

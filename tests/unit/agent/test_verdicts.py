@@ -49,6 +49,15 @@ async def test_a_probe_that_only_degrades_restarts_nothing_and_is_told_beside_wh
     assert world.machine.log[len(log) :] == [f"stop {UNIT}", f"start {UNIT}"]
 
 
+@in_virtual_time
+async def test_its_holder_asks_nothing_that_other_hosts_ask() -> None:
+    eye = Probe(name="eye", tcp_socket=TcpSocket(port=1, host="192.0.2.10"), from_="Standby")
+    world = await enrolled()
+    await world.order(resources=(unit(probes=(eye,)), address()))
+    await world.phase_is("Running")
+    assert world.system.judges == {}
+
+
 BUSY = Signs((Pressure("the host's", "cpu", 88.0),))
 
 

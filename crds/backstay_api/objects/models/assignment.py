@@ -77,6 +77,8 @@ class StandbyOrder(Model):
     """What it would run."""
     score_command: Argv | None = None
     """Tells how fresh the data of the host's copy is: of the promoted role alone."""
+    ask_epoch: Annotated[int, Field(ge=1)] | None = None
+    """It runs elsewhere in this epoch: its probes `from: Standby` are asked. Not set: it has none, or runs nowhere."""
 
 
 class HostAssignmentSpec(Model):
@@ -213,6 +215,10 @@ class StandbyReport(Model):
     """How fresh the data of the copy here is; -1: nobody can say; not set: it has not been asked yet."""
     score_why: Text = ""
     """Why nobody can say."""
+    no_answer: Text = ""
+    """Which of its probes `from: Standby` fail here, and why; empty: none, or it is not ready."""
+    no_answer_epoch: Annotated[int, Field(ge=1)] | None = None
+    """The epoch in which they were asked."""
     revision: Annotated[int, Field(ge=0)] = 0
     """The revision that was examined."""
     why: Text = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from backstay_api.objects.probe_kinds import PROBE_KINDS
 
-from .base import Argv, Duration, Label, Model, Text, exactly_one_of
+from .base import Argv, Duration, Label, Model, Rule, Text, exactly_one_of
 
 AbsolutePath = Annotated[str, StringConstraints(max_length=1024, pattern=r"^/[^\x00\n]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -113,10 +113,30 @@ class OcfDepth(Model):
     """OCF_CHECK_LEVEL: one that the agent's metadata names, 0, 10 or 20."""
 
 
+def _is_askable_elsewhere(probe: Any) -> bool:
+    for kind in PROBE_KINDS:
+        spec = getattr(probe, kind.field)
+        if spec is not None and (kind.only_holder or (kind.asks_port and spec.host is None)):
+            return False
+    return True
+
+
+_OTHER_HOSTS_ASK = Rule(
+    "!has(self.from) || self.from != 'Standby' || ((!has(self.onFailure) || self.onFailure == 'Degrade')"
+    + "".join(f" && !has(self.{kind.wire})" for kind in PROBE_KINDS if kind.only_holder)
+    + "".join(f" && (!has(self.{kind.wire}) || has(self.{kind.wire}.host))" for kind in PROBE_KINDS if kind.asks_port)
+    + ")",
+    "a probe from: Standby is asked by other hosts: it says which host they ask, is not of kind"
+    f" {' or '.join(kind.wire for kind in PROBE_KINDS if kind.only_holder)}, and its onFailure is Degrade if anything,"
+    " for what they miss may be their own network's fault",
+    lambda probe: probe.from_ != "Standby" or (probe.on_failure in (None, "Degrade") and _is_askable_elsewhere(probe)),
+)
+
+
 class Probe(Model):
     """Asks regularly whether a resource really works."""
 
-    rules = (exactly_one_of(**{kind.field: kind.wire for kind in PROBE_KINDS}),)
+    rules = (exactly_one_of(**{kind.field: kind.wire for kind in PROBE_KINDS}), _OTHER_HOSTS_ASK)
     name: Label
     """Unique among the probes of the resource."""
     tcp_socket: TcpSocket | None = None
@@ -129,6 +149,9 @@ class Probe(Model):
     """Run a command."""
     ocf: OcfDepth | None = None
     """Ask the resource's OCF agent; only in a resource of kind ocf."""
+    from_: Annotated[Literal["Holder", "Standby"] | None, Field(alias="from")] = None
+    """Who asks. Holder, the default: the host that it runs on. Standby: the hosts that could take over, as its clients do, through the
+    network; what they find is told (Degraded, NotReachable), and nothing is restarted or moved for it."""
     period: Duration = "10s"
     """From the begin of one try to the begin of the next."""
     timeout: Duration = "1s"

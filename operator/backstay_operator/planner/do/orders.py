@@ -16,6 +16,7 @@ from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceO
 from backstay_api.objects.models.prerequisites import CopyQuestion, ExpectedCopy, PrerequisiteOrder
 from backstay_api.objects.models.resources import RenderedResource
 from backstay_api.objects.names import key_of
+from backstay_api.objects.probe_kinds import others_ask
 from backstay_api.objects.resource_kinds import is_prerequisite, units_of
 from backstay_api.objects.texts import clip
 from backstay_operator.planner.actions import Assign
@@ -148,9 +149,9 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
     """What a host shall keep itself ready for."""
     assignment = world.assignments.get(host)
     stored = assignment.spec.standbys.get(instance.uid) if assignment else None
-    revision = service.metadata.generation or 0
+    revision, ask_epoch = service.metadata.generation or 0, _ask_epoch(service, instance)
     if stored is not None and stored.revision >= revision:
-        return stored
+        return stored if stored.ask_epoch == ask_epoch else stored.model_copy(update={"ask_epoch": ask_epoch})
     return StandbyOrder(
         namespace=instance.metadata.namespace or "",
         name=instance.metadata.name,
@@ -158,7 +159,14 @@ def standby_order(world: World, host: str, service: HAService, instance: HAInsta
         revision=revision,
         resources=rendered(service),
         score_command=service.spec.promotion.score_command if instance.is_promoted and service.spec.promotion else None,
+        ask_epoch=ask_epoch,
     )
+
+
+def _ask_epoch(service: HAService, instance: HAInstance) -> int | None:
+    """In which epoch other hosts ask after it. What is said of an earlier one counts for nothing, so a failover begins anew."""
+    probes = (probe for resource in service.spec.resources for probe in resource.probes or ())
+    return instance.spec.epoch if instance.spec.grant and any(map(others_ask, probes)) else None
 
 
 def too_large(world: World, host: str, service: HAService, instance: HAInstance) -> str | None:
@@ -289,7 +297,9 @@ def _rank(entry: InstanceOrder) -> _Rank:
 
 
 def _fresher(stored: StandbyOrder | None, wanted: StandbyOrder) -> StandbyOrder:
-    return stored if stored is not None and stored.revision >= wanted.revision else wanted
+    if stored is None or stored.revision < wanted.revision:
+        return wanted
+    return stored if stored.ask_epoch == wanted.ask_epoch else stored.model_copy(update={"ask_epoch": wanted.ask_epoch})
 
 
 def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 from backstay_api.objects.models import HAService
@@ -20,7 +21,7 @@ from backstay_operator.planner.judge.shedding import less_important
 from backstay_operator.planner.know import holdings
 from backstay_operator.planner.know.selection import declared
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import SECOND_COPY, first_words, listed, within_a_sentence
+from backstay_operator.planner.words import NOT_REACHABLE, SECOND_COPY, first_words, listed, within_a_sentence
 
 from .conditions import Finding
 
@@ -65,6 +66,21 @@ def runs_twice(world: World, slot: Slot) -> tuple[str, str] | None:
     instance = slot.instance
     why = second_copy(world, slot.in_force, instance, slot.asked) if instance and instance.spec.grant else ""
     return (SECOND_COPY, why) if why else None
+
+
+def not_reached(world: World, slot: Slot, standbys: Collection[StandbySummary]) -> tuple[str, str] | None:
+    """That hosts which ask as its clients do get no good answer, though it works where it runs: reason and sentence."""
+    instance = slot.instance
+    if instance is None or not (ready := [one.host for one in standbys if one.ready]):
+        return None
+    said = {host: report for host in ready if (report := world.assignments[host].status.standbys.get(instance.uid))}
+    whys = {host: one.no_answer for host, one in said.items() if one.no_answer_epoch == instance.spec.epoch}
+    if not whys:
+        return None
+    others = [host for host in ready if host not in whys]
+    but = f"; {listed(others)} {'sees' if len(others) == 1 else 'see'} nothing wrong" if others else ""
+    told = listed([f"{host}: {first_words(why)}" for host, why in sorted(whys.items())], most=3)
+    return NOT_REACHABLE, f"It works on {instance.holder}, and other hosts get no good answer; {told}{but}"
 
 
 def held_units(world: World, service: HAService) -> Finding | None:

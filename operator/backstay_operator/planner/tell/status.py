@@ -48,6 +48,7 @@ from .losses import left_over, survives_domains
 from .other_hosts import (
     address_of_a_host,
     held_units,
+    not_reached,
     runs_twice,
     standby_ready,
     survives,
@@ -328,6 +329,8 @@ def _trouble_while_it_runs(view: _View) -> tuple[str, str] | None:
         return "NotWorking", view.why
     if report is not None and view.state == "Running" and (report.suspect or report.degraded):
         return SUSPECT if report.suspect else WORKS_PARTLY, view.why
+    if view.is_well and (unreached := not_reached(view.world, view.slot, view.standbys)):
+        return unreached
     return ("HeldBack", view.missing) if view.missing and view.state == "Running" else None
 
 

@@ -7,7 +7,7 @@ import pytest
 from backstay_api.objects.kinds import Raw
 from backstay_testing.builders import a_service, unit
 from backstay_testing.statuses import told_of
-from backstay_testing.worlds import a_world, running, say_ready, say_seen
+from backstay_testing.worlds import a_world, report, running, say_ready, say_seen
 
 FILE: Raw = {"file": {"path": "/etc/web.conf"}}
 PACKAGE: Raw = {"package": {"name": "nginx"}}
@@ -66,3 +66,40 @@ def test_what_has_to_do_with_no_prerequisite_is_not_ready() -> None:
     status = told_of(world, service)
     assert [one.reason for one in status.conditions if one.type == "StandbyReady"] == ["NotReady"]
     assert [one.reason for one in status.standbys] == ["NotReady"]
+
+
+EYE: Raw = {"name": "eye", "from": "Standby", "tcpSocket": {"port": 80, "host": "192.0.2.10"}}
+REFUSED: Raw = {"noAnswer": "web: probe eye: connection refused", "noAnswerEpoch": 2}
+
+
+@pytest.mark.parametrize(
+    ("n1", "n2", "n3", "said"),
+    [
+        pytest.param(
+            {}, REFUSED, REFUSED, "n2: web: probe eye: connection refused, n3: web: probe", id="nobody reaches it"
+        ),
+        pytest.param({}, REFUSED, {}, "connection refused; n3 sees nothing wrong", id="one of two does not"),
+        pytest.param({}, {}, {}, "", id="all do"),
+        pytest.param({}, REFUSED | {"noAnswerEpoch": 1}, {}, "", id="of an epoch that is over"),
+        pytest.param(
+            {}, REFUSED | {"ready": False, "why": "masked"}, {}, "", id="who could not take over says nothing"
+        ),
+        pytest.param(
+            {"healthy": False, "why": "probe own fails"}, REFUSED, {}, "", id="it does not work where it runs"
+        ),
+        pytest.param({"phase": "Starting"}, REFUSED, {}, "", id="it is only starting"),
+    ],
+)
+def test_whom_others_do_not_reach_is_degraded_and_ready(n1: Raw, n2: Raw, n3: Raw, said: str) -> None:
+    service, world = a_service("web", unit(probes=[EYE])), a_world("n1", "n2", "n3")
+    running(world, service)
+    by_n1 = {"phase": "Running", "epoch": 2, **n1}
+    report(world, service, "n1", by_n1.pop("phase"), **by_n1)
+    for host, says in {"n2": n2, "n3": n3}.items():
+        say_ready(world, service, host, **says)
+    conditions = {one.type: one for one in told_of(world, service).conditions}
+    degraded = conditions["Degraded"]
+    assert (degraded.reason == "NotReachable") == bool(said) and said in degraded.message
+    if said:
+        assert degraded.status == "True" and conditions["Ready"].status == "True"
+        assert degraded.message.startswith("It works on n1, and other hosts get no good answer; ")
