@@ -79,9 +79,15 @@ async def explain(
     acceptance, told = decision.acceptance, [_told(round_, slot) for slot in slots_of(decision, instance)]
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     copies: Raw = told[0].data if len(told) == 1 else {"instances": [{"name": one.name, **one.data} for one in told]}
-    data = {"service": known.key, "refused": refused, **copies}
+    data = {"service": known.key, "refused": refused, "degraded": _degraded(known), **copies}
     session.show(data, lambda: _print(session, known, refused and f"It is refused. {refused}", told))
     return WELL
+
+
+def _degraded(service: HAService) -> str:
+    """What is not as it should be, as the operator told it last: reason and sentence; empty if nothing is."""
+    found = (one for one in service.status.conditions if one.type == "Degraded" and one.status == "True")
+    return next((f"{one.reason}: {one.message}" for one in found), "")
 
 
 def _told(round_: Round, slot: Slot) -> Told:
@@ -189,10 +195,14 @@ def _line(verdict: Verdict, answer: Placed | NoHost) -> Line:
 def _print(session: Session, service: HAService, refused: str, told: list[Told]) -> None:
     status = service.status
     session.say(f"{service.key}: {status.state or 'nothing is known yet'}{f' on {status.host}' if status.host else ''}")
+    whys = [one.why for one in status.instances]
+    degraded = _degraded(service)
+    if any(degraded.endswith(why) for why in (*whys, refused) if why):
+        degraded = ""  # it is told already
     if len(told) == 1:
-        _print_one(session, told[0], [refused], [one.why for one in status.instances])
+        _print_one(session, told[0], [refused, degraded and f"Degraded, {degraded}"], whys)
         return
-    for sentence in filter(None, [refused]):
+    for sentence in filter(None, [refused, degraded and f"Degraded, {degraded}"]):
         session.say(f"  {sentence}")
     for one in told:
         session.out.print()

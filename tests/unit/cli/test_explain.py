@@ -139,3 +139,21 @@ def test_of_the_host_that_would_be_chosen_nothing_is_against_it() -> None:
 def test_of_a_host_that_is_not_there_nothing_can_be_said() -> None:
     answer = a_cluster().run("explain", "web", "--host", "n9")
     assert answer.exit_code == NO_SUCH_THING and "there is no host n9" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "why", "told"),
+    [
+        pytest.param("n2 gets no answer", "Runs on n1", True, id="it says more than why it is in its state"),
+        pytest.param("Runs on n1, partly", "Runs on n1, partly", False, id="it is said already"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_told_once(message: str, why: str, told: bool) -> None:
+    cluster = a_cluster()
+    said = {"reason": "NotReachable", "message": message, "lastTransitionTime": "2026-11-28T02:00:00Z"}
+    condition = {"type": "Degraded", "status": "True", **said}
+    status = {"conditions": [condition], "instances": [{"name": "web-0", "host": "n1", "state": "Running", "why": why}]}
+    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": status}, subresource="status")
+    shown = cluster.run("explain", "web").stdout
+    assert ("Degraded, NotReachable: n2 gets no answer" in shown, shown.count(why)) == (told, 1)
+    assert json.loads(cluster.run("explain", "web", "-o", "json").stdout)["degraded"] == f"NotReachable: {message}"

@@ -7,12 +7,11 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.host import Heartbeat, HostChecks
 from backstay_api.objects.object_kinds import Unreadable
-from backstay_operator.planner.do.orders import Wanted, assign, merge_forward, order, standby_order
+from backstay_operator.planner.do.orders import Wanted, assign, merge_forward, order
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import HoldsNothing
 from backstay_testing.builders import (
@@ -181,47 +180,6 @@ def test_what_is_never_ordered(
 ) -> None:
     with pytest.raises(AssertionError, match=said):
         order(a_world("n1"), service, instance, want, "because")
-
-
-@pytest.mark.parametrize(
-    ("stored", "revision", "resources"),
-    [
-        pytest.param(None, 2, 2, id="it is asked for the first time"),
-        pytest.param(1, 2, 2, id="it was asked about an earlier manifest"),
-        pytest.param(2, 2, 0, id="it was asked about this one"),
-        pytest.param(3, 3, 0, id="it was asked about a later one that we have not seen"),
-    ],
-)
-def test_what_a_standby_is_told(stored: int | None, revision: int, resources: int) -> None:
-    world, instance = a_world("n1"), an_instance(NEWER, epoch=2)
-    if stored is not None:
-        world.put_assignment(an_assignment("n1", standbys={instance.uid: standby(stored).wire()}))
-    found = standby_order(world, "n1", NEWER, instance)
-    assert (found.revision, len(found.resources), found.name) == (revision, resources, "web-0")
-
-
-ASKED_BY_OTHERS = {"name": "eye", "from": "Standby", "tcpSocket": {"port": 80, "host": "192.0.2.10"}}
-
-
-@pytest.mark.parametrize(
-    ("probe", "host", "epoch"),
-    [
-        pytest.param(ASKED_BY_OTHERS, "n2", 2, id="it runs elsewhere"),
-        pytest.param(ASKED_BY_OTHERS, None, None, id="it runs nowhere"),
-        pytest.param({"name": "own", "tcpSocket": {"port": 80}}, "n2", None, id="its holder asks"),
-    ],
-)
-@pytest.mark.parametrize("before", [None, 1])
-def test_other_hosts_ask_in_the_epoch_that_runs(
-    probe: Raw, host: str | None, epoch: int | None, before: int | None
-) -> None:
-    service = a_service("web", unit(probes=[probe]))
-    world, instance = a_world("n1", "n2"), an_instance(service, epoch=2, host=host)
-    stored = standby_order(world, "n1", service, instance).model_copy(update={"ask_epoch": before})
-    world.put_assignment(an_assignment("n1", standbys={instance.uid: stored.wire()}))
-    wanted = standby_order(world, "n1", service, instance)
-    merged = merge_forward(HostAssignmentSpec(standbys={"u": stored}), HostAssignmentSpec(standbys={"u": wanted}))
-    assert (wanted.ask_epoch, merged.standbys["u"].ask_epoch) == (epoch, epoch)
 
 
 # --- what makes a write of it ----------------------------------------------------------------------------------------
