@@ -49,6 +49,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _P,
     ),
     one(
+        "its holder asks nothing that other hosts ask",
+        f"{AGENT}/run/monitoring.py",
+        "if (mine := asked_by_holder(resource)).probes]",
+        "if (mine := resource).probes]",
+        f"{UNIT}/agent/test_verdicts.py",
+    ),
+    one(
+        "a host that is not ready asks nobody as a client",
+        f"{AGENT}/standby/client_probes.py",
+        "if uid in reports and reports[uid].ready}",
+        "if uid in reports}",
+        f"{UNIT}/agent/standby/test_client_probes.py",
+    ),
+    one(
+        "what a standby misses in an epoch that is over counts for nothing",
+        f"{PLANNER}/tell/other_hosts.py",
+        "for host, one in said.items() if one.no_answer_epoch == instance.spec.epoch}",
+        "for host, one in said.items() if one.no_answer_epoch}",
+        f"{UNIT}/planner/tell/test_other_hosts.py",
+    ),
+    one(
         "what degrades is told also where it works on",
         f"{AGENT}/core/reports.py",
         'degraded=_of_each(view.degraded) if is_healthy else "",',
