@@ -301,6 +301,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "(one.priority < priority_of(round_.world, service) and one.service.uid not in beside)",
         "(one.priority <= priority_of(round_.world, service) and one.service.uid not in beside)",
         _SHEDDING,
+        f"{UNIT}/planner/do/test_shedding.py",
     ),
     one(
         "nothing is stopped for what no host would take anyway",

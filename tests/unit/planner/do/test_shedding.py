@@ -143,6 +143,7 @@ def test_for_what_it_stops(befall: Befall, is_shed: bool) -> None:
     (slot,) = decided(world, "web").slots
     assert before.holder == "n1"
     assert (slot.course.order is not None and slot.course.order.want == "Down") == is_shed
+    assert ("room is made for it" in told(world, "db").instances[0].why) == is_shed, "nobody promises what is not done"
 
 
 def test_the_room_of_a_stop_that_is_refused_does_not_come() -> None:
