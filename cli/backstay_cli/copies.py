@@ -23,14 +23,14 @@ class Copy:
     host: str
     resource: str
     verdict: str
-    """Alike, Accepted (not alike, and somebody has said that this is all right), Older, Different, Missing, or Unknown: the host has not said."""
+    """Alike, Accepted (not alike, and somebody has said that it may be so), Older, Different, Missing, or Unknown: the host has not said."""
     blocks: bool
     """For that the host is not chosen."""
     why: str
 
 
 async def copies(session: Session, service: Service) -> int:
-    """Say of each host whether it has what a service needs, as it is where the service runs: alike, accepted, older, different, missing or unknown."""
+    """Say of each host whether it has what a service needs, as where the service runs: alike, accepted, older, different, missing, unknown."""
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
     found = [one for slot in slots_of(decision, "") for one in _copies(round_.world, slot)]
