@@ -15,7 +15,7 @@ from backstay_api.objects.models.prerequisites import ExpectedCopy, LastRanWith,
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.prerequisites import differences
 from backstay_api.objects.resource_kinds import PREREQUISITES, ResourceKind, identity, is_prerequisite, kinds_in
-from backstay_operator.planner.know.accepted_drift import NO_COPY, AcceptedDrift, Copy, fingerprint, words_about
+from backstay_operator.planner.know.accepted_drift import NO_COPY, AcceptedDrift, ComparedCopy, fingerprint, words_about
 from backstay_operator.planner.know.sessions import report_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, listed
@@ -226,11 +226,11 @@ def _unlike(
             yield f"{_first(world, pair, resource) or _all(resource, one.host, how)}{unknown}{ended}", word
 
 
-def copy_of(instance: HAInstance, resource: Resource, host: str, facts: Mapping[str, str]) -> Copy:
+def copy_of(instance: HAInstance, resource: Resource, host: str, facts: Mapping[str, str]) -> ComparedCopy:
     """A copy as a person's word names it."""
     ((kind, spec),) = kinds_in([resource])
     compared = {name: fact for name, fact in facts.items() if name not in kind.declared(spec)}
-    return Copy(host, fingerprint(instance.uid, identity(resource), compared))
+    return ComparedCopy(host, fingerprint(instance.uid, identity(resource), compared))
 
 
 def _word(
@@ -279,7 +279,7 @@ def unlike_content(world: World, service: HAService, instance: HAInstance, host:
 
 def held_against(
     world: World, service: HAService, instance: HAInstance, resource: Resource, host: str
-) -> tuple[Copy | None, list[Copy]]:
+) -> tuple[ComparedCopy | None, list[ComparedCopy]]:
     """The copy of this host, if it has told of one, and those that it is held against."""
     seen = seen_on(world, service, instance, host).get(resource.name)
     mine = copy_of(instance, resource, host, seen.facts) if seen is not None and seen.facts else None
@@ -289,7 +289,7 @@ def held_against(
 
 def acceptable(
     world: World, service: HAService, instance: HAInstance, resource: Resource, host: str
-) -> list[tuple[Copy, Copy]]:
+) -> list[tuple[ComparedCopy, ComparedCopy]]:
     """What a person could accept: the copy of this host, and each that it is held against and is not like. Nothing of what is missing."""
     found = next((one for one in judged(world, service, instance, host) if one.resource == resource.name), None)
     mine, others = held_against(world, service, instance, resource, host)

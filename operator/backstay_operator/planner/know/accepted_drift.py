@@ -24,14 +24,14 @@ MOST_CHARS: Final = 1000
 """Of a reason, and of each other field."""
 
 
-class Copy(NamedTuple):
+class ComparedCopy(NamedTuple):
     """One of the two."""
 
     host: str
     fingerprint: str
 
 
-NO_COPY: Final = Copy("", "")
+NO_COPY: Final = ComparedCopy("", "")
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,18 @@ class AcceptedDrift:
             f"accepted by {first_words(self.by)} at {self.at}{f': {first_words(self.reason)}' if self.reason else ''}"
         )
 
-    def holds(self, here: Copy, there: Copy) -> bool:
+    def holds(self, here: ComparedCopy, there: ComparedCopy) -> bool:
         """Whether it is about these two: the same difference, whichever of them runs the service."""
         mine = (self.host, self.fingerprint)
         return (mine == here and there.fingerprint == self.reference) or (
             mine == there and here.fingerprint == self.reference
         )
 
-    def told_ended(self, here: Copy, there: Copy) -> str:
+    def told_ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
         """Why it does not hold for these two, where it was said of the first host."""
         return f"{self.ended(here, there)}, so what {first_words(self.by)} accepted at {self.at} has ended"
 
-    def ended(self, here: Copy, there: Copy) -> str:
+    def ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
         """Which of the two is another, in a sentence."""
         since = f"{there.host} has it otherwise since"
         than = since if there.host == self.than else f"{there.host} has it otherwise than {self.than} had"

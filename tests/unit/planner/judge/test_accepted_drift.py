@@ -72,7 +72,7 @@ def verdict(made: World, of: HAService, host: str = "n2") -> str:
         pytest.param(service(word()), "n1", {"n2": A}, "n2", "Alike", id="it has come to be alike"),
         pytest.param(service(word()), "n2", {}, "n1", "Accepted", id="the same two the other way round"),
         pytest.param(service(word()), "n3", {"n3": A}, "n2", "Accepted", id="it runs elsewhere with the same"),
-        pytest.param(service(word()), "n1", {"n3": B}, "n3", "Different", id="nobody has spoken of n3"),
+        pytest.param(service(word()), "n1", {"n3": B}, "n3", "Different", id="nothing was said of n3"),
         pytest.param(service(word()), None, {}, "n2", "Accepted", id="beside what it ran well with last"),
         pytest.param(service(word(host="n3")), "n1", {}, "n2", "Different", id="of another host"),
         pytest.param(service(word(instance="web-1")), "n1", {}, "n2", "Different", id="of another copy"),
