@@ -243,8 +243,10 @@ def _word(
 
 def _ended(service: HAService, instance: HAInstance, resource: Resource, *sides: tuple[str, Mapping[str, str]]) -> str:
     words = [one for one in words_about(service, instance.metadata.name, resource.name) if one.host == sides[0][0]]
+    if not words:
+        return ""
     here, there = (copy_of(instance, resource, *side) for side in sides)
-    return f"; {words[-1].told_ended(here, there)}" if words else ""
+    return f"; {words[-1].told_ended(here, there)}"
 
 
 def _all(resource: Resource, host: str, how: Sequence[str]) -> str:
