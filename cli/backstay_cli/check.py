@@ -29,6 +29,7 @@ _POLICIES, _BINDINGS = (
     )
 )
 POLICIES: Final = (
+    "backstay-accept",
     "backstay-agents",
     "backstay-enrolment",
     "backstay-fence-devices",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backstay_operator.planner.do.decisions import Slot
-from backstay_operator.planner.judge.prerequisites import prerequisites_of, unmet
+from backstay_operator.planner.judge.prerequisites import judged, prerequisites_of
+from backstay_operator.planner.know.accepted_drift import unreadable_words
 from backstay_operator.planner.know.world import World
 
 from .names import Service
@@ -22,20 +23,21 @@ class Copy:
     host: str
     resource: str
     verdict: str
-    """Alike, Older, Different, Missing, or Unknown: the host has not said."""
+    """Alike, Accepted (not alike, and somebody has said that it may be so), Older, Different, Missing, or Unknown: the host has not said."""
     blocks: bool
     """For that the host is not chosen."""
     why: str
 
 
 async def copies(session: Session, service: Service) -> int:
-    """Say of each host whether it has what a service needs, as it is where the service runs: alike, older, different, missing or unknown."""
+    """Say of each host whether it has what a service needs, as where the service runs: alike, accepted, older, different, missing, unknown."""
     await session.need(EVERYTHING, VIEW)
     known, round_, decision = await decided(session, service)
     found = [one for slot in slots_of(decision, "") for one in _copies(round_.world, slot)]
-    data = {"service": known.key, "copies": [vars(one) for one in found]}
-    session.show(data, lambda: _print(session, known.key, found))
-    return WELL if all(one.verdict == "Alike" for one in found) else NOT_WELL
+    unreadable = list(unreadable_words(known))
+    data = {"service": known.key, "copies": [vars(one) for one in found], "unreadable": unreadable}
+    session.show(data, lambda: _print(session, known.key, found, unreadable))
+    return WELL if all(one.verdict in ("Alike", "Accepted") for one in found) else NOT_WELL
 
 
 def _copies(world: World, slot: Slot) -> Iterator[Copy]:
@@ -44,16 +46,19 @@ def _copies(world: World, slot: Slot) -> Iterator[Copy]:
     if instance is None:
         return
     for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))):
-        lacks = {one.resource: one for one in unmet(world, service, instance, host)}
+        lacks = {one.resource: one for one in judged(world, service, instance, host)}
         for resource in prerequisites_of(service):
             one, runs = lacks.get(resource.name), "the service runs here" if host == instance.holder else ""
             if one is None:
                 yield Copy(host, resource.name, "Alike", False, runs)
             else:
-                yield Copy(host, resource.name, one.verdict, one.blocks and not runs, one.why)
+                why = f"{one.why}; {one.accepted.told}" if one.accepted else one.why
+                yield Copy(host, resource.name, one.verdict, one.blocks and not runs, why)
 
 
-def _print(session: Session, service: str, found: list[Copy]) -> None:
+def _print(session: Session, service: str, found: list[Copy], unreadable: list[str]) -> None:
+    for sentence in unreadable:
+        session.say(sentence)
     if not found:
         session.say(f"{service}: nothing that it needs is looked at, or no host has been asked yet")
         return

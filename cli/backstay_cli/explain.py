@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from backstay_operator.planner.do.decisions import Slot, next_host
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.acceptance import Refused
 from backstay_operator.planner.judge.placement import NoHost, Placed, Verdict
+from backstay_operator.planner.judge.prerequisites import judged
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.tell.counterfactual import counterfactual
 from backstay_operator.planner.tell.recovery import recovery_of
@@ -44,10 +45,13 @@ class Told:
     summary: str
     recovery: str
     hosts: list[Line]
+    accepted: list[str]
+    """What hosts have otherwise than where it runs, and somebody has said that this is all right."""
 
     @property
     def data(self) -> Raw:
-        return {"summary": self.summary, "recovery": self.recovery, "hosts": [vars(line) for line in self.hosts]}
+        hosts = [vars(line) for line in self.hosts]
+        return {"summary": self.summary, "recovery": self.recovery, "accepted": self.accepted, "hosts": hosts}
 
 
 async def explain(
@@ -93,7 +97,16 @@ def _degraded(service: HAService) -> str:
 def _told(round_: Round, slot: Slot) -> Told:
     lines, summary = _lines(slot, next_host(round_, slot))
     recovery = joined(recovery_of(round_.world, slot), _next_look(round_.world, slot))
-    return Told(slot.name, summary, recovery, lines)
+    return Told(slot.name, summary, recovery, lines, list(_accepted(round_.world, slot)))
+
+
+def _accepted(world: World, slot: Slot) -> Iterator[str]:
+    if slot.instance is None:
+        return
+    for host in slot.asked:
+        for one in judged(world, slot.in_force, slot.instance, host):
+            if one.accepted:
+                yield f"{host} may take over though it has not all alike: {one.told}; {one.accepted.told}"
 
 
 async def _why_it_moved(session: Session, service: str, at: str) -> int:
@@ -213,7 +226,7 @@ def _print(session: Session, service: HAService, refused: str, told: list[Told])
 def _print_one(session: Session, told: Told, refused: list[str], whys: list[str]) -> None:
     for why in filter(None, whys):
         session.say(f"  {why}")
-    for sentence in filter(None, [*refused, told.summary, told.recovery]):
+    for sentence in filter(None, [*refused, told.summary, told.recovery, *told.accepted]):
         session.say(f"  {sentence[0].upper()}{sentence[1:]}")
     session.out.print()
     rows = [(one.host, one.verdict, one.rule, one.why) for one in told.hosts]

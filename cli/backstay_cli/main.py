@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from . import enrol, identities, playground, policy, rotate
+from .accept import accept
 from .check import check
 from .clear import clear
 from .command import add, add_shared
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
     add(app, "status", status, lists=True)
     add(app, "explain", explain)
     add(app, "copies", copies)
+    add(app, "accept", accept, writes=True)
     add(app, "check", check)
     add(app, "diff", diff)
     add(app, "discover", discover)

@@ -14,8 +14,11 @@ from typing import Any, Final
 import yaml
 
 from backstay_api.objects.names import promoted_name
-from backstay_api.objects.object_kinds import SERVICE_CLASSES
+from backstay_api.objects.object_kinds import HA_SERVICES, SERVICE_CLASSES
 from backstay_api.objects.resource_kinds import is_prerequisite
+from backstay_dev.simulator.shapes import NAMESPACE
+from backstay_operator.planner.judge.prerequisites import acceptable, prerequisites_of
+from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift
 
 from .recorded import HEAD
 from .stage import Stage
@@ -120,6 +123,19 @@ def _allow(stage: Stage, name: str, spec: str) -> None:
         stage.edit(SERVICE_CLASSES, name, spec=said)
 
 
+def _accept(stage: Stage, what: str, name: str, host: str) -> None:
+    """As `backstay accept` does."""
+    service, instance = stage.world.services[f"{NAMESPACE}/{name}"], stage.world.instances[f"{NAMESPACE}/{name}-0"]
+    resource = next(one for one in prerequisites_of(service) if one.name == what)
+    words = [
+        AcceptedDrift("eve", stage.wall_in(0), f"{name}-0", what, *here, *there, "looked at").line
+        for here, there in acceptable(stage.world, service, instance, resource, host)
+    ]
+    assert words, "there is nothing to accept"
+    stage.edit(HA_SERVICES, name, metadata={"annotations": {ACCEPT_ANNOTATION: "\n".join(words)}})
+    stage.settle()
+
+
 def _dies(stage: Stage, name: str, host: str) -> None:
     stage.do(lambda: stage.machines[host].state.kill(f"unit {name}.service"))
 
@@ -174,6 +190,7 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"(\w+) on (n\d) is edited at this moment: (\w+) (\w+)": lambda stage, name, host, fact, value: stage.alter(
         host, name, **{fact: value}
     ),
+    r"accept (\w+) of (\w+) on (n\d)": lambda stage, what, name, host: _accept(stage, what, name, host),
     r"(\w+) on (n\d) is as everywhere": lambda stage, name, host: stage.look(host, name),
     r"somebody starts (\w+) on (n\d)": lambda stage, name, host: stage.start_by_hand(host, f"{name}.service"),
     r"somebody stops it on (n\d)": Stage.stop_by_hand,
@@ -196,6 +213,12 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
             for condition in ("StandbyReady", "Degraded"):
                 _, reason, why = stage.told(name, condition)
                 yield f"{condition} of {name}", f"{name} {condition} {reason}: {why}"
+        for one in service.status.accepted_differences:
+            counts = f"does not count: {one.ended}" if one.ended else "counts"
+            yield (
+                f"{one.resource} of {name} on {one.host}",
+                f"what {one.by} accepted of {one.resource} on {one.host} {counts}",
+            )
         if stage.has_classes:
             yield f"classes about {name}", f"{name} is {_judged(stage, name)}"
         for condition in ("SurvivesHostLoss", "SurvivesDomainLoss") if stage.tells_losses else ():

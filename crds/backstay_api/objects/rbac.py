@@ -42,6 +42,8 @@ FENCING_NAMESPACE: Final = "backstay-fencing"
 """Holds the Secrets of fence devices; only the fencer reads them."""
 CONFIRM_VERB: Final = "confirm"
 """A verb of ours on fencerequests, asked for by an admission policy: may say that a machine is powered off."""
+ACCEPT_VERB: Final = "accept"
+"""A verb of ours on haservices, asked for by an admission policy: may say that what differs between two hosts may differ."""
 ENROL_VERB: Final = "enrol"
 """A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
@@ -144,6 +146,14 @@ FENCE_CONFIRMERS: Final[list[Rule]] = [
 ]
 """Who may say "I have seen it powered off". Said wrongly, it splits a service in two: so nobody has this by default."""
 
+DRIFT_ACCEPTERS: Final[list[Rule]] = [
+    # What is accepted is looked at first.
+    *VIEWERS,
+    _of(HA_SERVICES, ACCEPT_VERB),
+]
+"""Who may say that a difference between two hosts is all right, beside `edit` where the service is. Said wrongly, a service fails over to a
+host where it does not work: so nobody has this by default."""
+
 
 def agent_cluster_role(host: str) -> str:
     return f"backstay:host:{host}"
@@ -233,4 +243,5 @@ def chart_rules() -> dict[str, list[Rule]]:
         "enrollersInHosts": ENROLLERS_IN_HOSTS,
         "fenceConfirmers": FENCE_CONFIRMERS,
         "policyAdmins": POLICY_ADMINS,
+        "driftAccepters": DRIFT_ACCEPTERS,
     }

@@ -9,6 +9,7 @@ from .kinds import AGENT, PLANNER, UNIT, Mutant, one
 _TABLE: Final = f"{UNIT}/planner/judge/test_prerequisites.py"
 _TREES: Final = f"{UNIT}/agent/drivers/test_tree_looks.py"
 _TOLD: Final = f"{UNIT}/planner/tell/test_other_hosts.py"
+_ACCEPTED: Final = f"{UNIT}/planner/judge/test_accepted_drift.py"
 _WHERE: Final = f"{UNIT}/planner/judge/test_where.py"
 _STORIES: Final = "tests/stories/test_text.py"
 
@@ -146,5 +147,61 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if self._files > self._spec.max_files:",
         "if False:",
         _TREES,
+    ),
+    one(
+        "an accepted difference is one beside exactly that other copy",
+        f"{PLANNER}/know/accepted_drift.py",
+        "(mine == here and there.fingerprint == self.reference)",
+        "(mine == here)",
+        _ACCEPTED,
+    ),
+    one(
+        "an accepted difference is one of exactly that copy",
+        f"{PLANNER}/know/accepted_drift.py",
+        "return (mine == here and",
+        "return (self.host == here.host and",
+        _ACCEPTED,
+    ),
+    one(
+        "an accepted difference holds whichever of the two runs the service",
+        f"{PLANNER}/know/accepted_drift.py",
+        "mine == there and here.fingerprint == self.reference",
+        "False",
+        _ACCEPTED,
+    ),
+    one(
+        "what is accepted is written letter for letter as we write it",
+        f"{PLANNER}/know/accepted_drift.py",
+        "if word.line == line else",
+        "if True else",
+        _ACCEPTED,
+    ),
+    one(
+        "what is accepted is no reason against a host",
+        f"{PLANNER}/judge/prerequisites.py",
+        "tuple(one for one in found if one.accepted is None)",
+        "tuple(found)",
+        _ACCEPTED,
+    ),
+    one(
+        "the chosen host starts with what was accepted",
+        f"{PLANNER}/judge/prerequisites.py",
+        "if here and not is_fit:",
+        "if False:",
+        _ACCEPTED,
+    ),
+    one(
+        "what is missing cannot be accepted",
+        f"{PLANNER}/judge/prerequisites.py",
+        "found.verdict not in (",
+        "found.verdict in (",
+        _ACCEPTED,
+    ),
+    one(
+        "of an accepted difference what the manifest declares is no part",
+        f"{PLANNER}/judge/prerequisites.py",
+        "if name not in kind.declared(spec)}\n    return Copy",
+        "}\n    return Copy",
+        _ACCEPTED,
     ),
 )

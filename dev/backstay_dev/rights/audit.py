@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from backstay_api.objects.rbac import CONFIRM_VERB
+from backstay_api.objects.rbac import ACCEPT_VERB, CONFIRM_VERB
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.rights.rights import Right, granted
 
@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 Question = tuple[str, ...]
 
 # Verbs that only admission policies ask about: no request ever carries them.
-_NEVER_LOGGED: Final = (CONFIRM_VERB,)
+_NEVER_LOGGED: Final = (ACCEPT_VERB, CONFIRM_VERB)
 # Used only when something has gone otherwise than planned: an object is read again after a conflict, an Event is repeated.
 _BY_CHANCE: Final = {("operator", "backstay.dev", "get"), ("operator", "events.k8s.io", "patch")}
 _ACCOUNT: Final = "system:serviceaccount:"

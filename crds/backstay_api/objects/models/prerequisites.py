@@ -244,6 +244,31 @@ class LastRanWith(Model):
     """What it ran well with before that, for a minute at least: a host that has it so still may take over, if it must."""
 
 
+class AcceptedDifference(Model):
+    """What a person has said with `backstay accept`: this host's copy may be as it is, though it is not as the one that it is held against."""
+
+    instance: Text
+    """Of which instance: the name of its HAInstance."""
+    resource: Text
+    """Which resource."""
+    host: Text
+    """Whose copy."""
+    fingerprint: Text
+    """Of that copy, when it was accepted."""
+    than: Text
+    """The host that it was held against."""
+    reference: Text
+    """The fingerprint of the copy there, when it was accepted."""
+    by: Text
+    """Who."""
+    at: Text
+    """When."""
+    reason: Text = ""
+    """Why."""
+    ended: Text = ""
+    """Why it does not count now: which of the two copies is another since. Empty: it counts."""
+
+
 class ExpectedCopy(Model):
     """How the host that was chosen had a prerequisite: it looks again before it starts anything."""
 

@@ -12,7 +12,7 @@ from backstay_api.objects.recovery import ErrorType
 from .base import Argv, Column, Conditions, Duration, ListMap, Model, Object, Rule, Text, Timestamp
 from .failovers import FailoverRecord
 from .placement import Placement
-from .prerequisites import LastRanWith
+from .prerequisites import AcceptedDifference, LastRanWith
 from .resources import RenderedRecovery, Resource
 
 
@@ -296,6 +296,8 @@ class HAServiceStatus(Model):
     """Hosts that could take over."""
     last_ran_with: Annotated[list[LastRanWith], Field(max_length=64), ListMap("name")] = []
     """Its prerequisites, as they were where it ran well last."""
+    accepted_differences: Annotated[list[AcceptedDifference], Field(max_length=32)] = []
+    """Where a host has a prerequisite otherwise than where it runs, and somebody has said that this is all right."""
     start_failures: Annotated[list[StartFailure], Field(max_length=256)] = []
     """Recent failed starts, up to 16 of each instance."""
     moves: Annotated[list[MoveSummary], Field(max_length=1000)] = []

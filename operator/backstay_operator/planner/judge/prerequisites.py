@@ -15,6 +15,7 @@ from backstay_api.objects.models.prerequisites import ExpectedCopy, LastRanWith,
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.prerequisites import differences
 from backstay_api.objects.resource_kinds import PREREQUISITES, ResourceKind, identity, is_prerequisite, kinds_in
+from backstay_operator.planner.know.accepted_drift import NO_COPY, AcceptedDrift, ComparedCopy, fingerprint, words_about
 from backstay_operator.planner.know.sessions import report_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, listed
@@ -46,6 +47,8 @@ class Unmet:
     """It is not there, not as the manifest declares it, or cannot be seen; whatever others have."""
     drift: str = ""
     """Where it is there, and not as it should be: the word for that, by its kind."""
+    accepted: AcceptedDrift | None = None
+    """The word of a person who has said that this difference is all right."""
 
     @property
     def told(self) -> str:
@@ -53,10 +56,12 @@ class Unmet:
         return f"{self.resource}: {self.why}"
 
     @property
-    def verdict(self) -> Literal["Unknown", "Missing", "Older", "Different"]:
+    def verdict(self) -> Literal["Unknown", "Missing", "Accepted", "Older", "Different"]:
         """In a word."""
         if not self.is_known:
             return "Unknown"
+        if self.accepted is not None:
+            return "Accepted"
         return "Missing" if self.is_missing else "Older" if self.is_older else "Different"
 
     @property
@@ -79,12 +84,19 @@ def prerequisites_of(service: HAService) -> list[Resource]:
 
 
 def unmet(world: World, service: HAService, instance: HAInstance, host: str) -> Sequence[Unmet]:
-    """What of the prerequisites this host does not meet, in the order of the manifest."""
+    """What of the prerequisites this host does not meet, in the order of the manifest. What a person has accepted is none of it."""
     about = (service, instance, world.hosts.get(host))
-    return world.once("unmet", about, lambda: tuple(_unmet(world, service, instance, host)))
+    found = judged(world, service, instance, host)
+    return world.once("unmet", about, lambda: tuple(one for one in found if one.accepted is None))
 
 
-def _unmet(world: World, service: HAService, instance: HAInstance, host: str) -> Iterator[Unmet]:
+def judged(world: World, service: HAService, instance: HAInstance, host: str) -> Sequence[Unmet]:
+    """The same, and beside it what is not alike and has been accepted."""
+    about = (service, instance, world.hosts.get(host))
+    return world.once("judged", about, lambda: tuple(_judged(world, service, instance, host)))
+
+
+def _judged(world: World, service: HAService, instance: HAInstance, host: str) -> Iterator[Unmet]:
     wanted = prerequisites_of(service)
     seen = seen_on(world, service, instance, host) if wanted else _NONE
     for resource in wanted:
@@ -94,12 +106,25 @@ def _unmet(world: World, service: HAService, instance: HAInstance, host: str) ->
             yield Unmet(name, "not looked at yet", blocks, is_known=False)
         elif found.why:
             yield Unmet(name, found.why, blocks, is_missing=True, drift=kind.drift if found.facts else "")
-        elif why := _unlike(world, service, instance, host, resource, kind, found):
-            older = blocks and any(
-                _alike(resource, found.facts, one) for one in _ran_well_before(service, resource, kind)
-            )
-            said = f"{why}; it ran well with that before" if older else why
-            yield Unmet(name, said, blocks and not older, is_older=older, drift=kind.drift)
+        elif unlike := list(_unlike(world, service, instance, host, resource, kind, found)):
+            yield _differing(service, resource, kind, found, unlike)
+
+
+def _differing(
+    service: HAService,
+    resource: Resource,
+    kind: ResourceKind,
+    found: PrerequisiteFinding,
+    unlike: Sequence[tuple[str, AcceptedDrift | None]],
+) -> Unmet:
+    why = next((why for why, word in unlike if word is None), "")
+    if not why:
+        why, word = unlike[0]
+        return Unmet(resource.name, why, blocks=False, drift=kind.drift, accepted=word)
+    blocks = blocking(resource, kind)
+    older = blocks and any(_alike(resource, found.facts, one) for one in _ran_well_before(service, resource, kind))
+    said = f"{why}; it ran well with that before" if older else why
+    return Unmet(resource.name, said, blocks and not older, is_older=older, drift=kind.drift)
 
 
 def older_while_it_runs(world: World, service: HAService, instance: HAInstance, host: str) -> Sequence[Unmet]:
@@ -147,7 +172,10 @@ def expected(world: World, service: HAService, instance: HAInstance, host: str) 
         here = seen[resource.name].facts if resource.name in seen else {}
         fit = [one.facts for one in right] + _ran_well_before(service, resource, kind)
         if len(right) == 1:
-            facts = here if any(_alike(resource, here, one) for one in fit) else right[0].facts
+            is_fit = any(_alike(resource, here, one) for one in fit)
+            if here and not is_fit:
+                is_fit = _word(service, chosen, resource, (host, here), (right[0].host, right[0].facts)) is not None
+            facts = here if is_fit else right[0].facts
             kept = {name: fact for name, fact in facts.items() if name not in kind.declared(spec)}
             found.append(ExpectedCopy(name=resource.name, facts=kept))
     return found
@@ -177,22 +205,48 @@ def _unlike(
     resource: Resource,
     kind: ResourceKind,
     found: PrerequisiteFinding,
-) -> str:
-    """How it differs from what it is held against, in a sentence; empty if it does not."""
+) -> Iterator[tuple[str, AcceptedDrift | None]]:
+    """How it differs from each that it is held against, in a sentence, with the word of who has accepted that."""
     if (resource.consistency or kind.consistency) == "Any":
-        return ""
+        return
     references = _references(world, service, instance, resource)
     if not references and instance.holder:
-        return f"it cannot be compared: {instance.holder}, where the service runs, has not said how it has {identity(resource)}"
+        where = f"{instance.holder}, where the service runs,"
+        yield f"it cannot be compared: {where} has not said how it has {identity(resource)}", None
     if any(one.host == host for one in references) and (instance.holder or len(references) == 1):
-        return ""
+        return
     ((_, spec),) = kinds_in([resource])
     for one in references:
         if one.host != host and (how := differences(found.facts, one.facts, kind.declared(spec))):
-            unknown = "" if len(references) == 1 else ", and nobody knows with which of them it ran last"
+            sides = (host, found.facts), (one.host, one.facts)
+            word = _word(service, instance, resource, *sides)
             pair = Pair(instance.uid, resource.name, host, one.host, (found.facts, one.facts))
-            return f"{_first(world, pair, resource) or _all(resource, one.host, how)}{unknown}"
-    return ""
+            unknown = "" if len(references) == 1 else ", and nobody knows with which of them it ran last"
+            ended = "" if word else _ended(service, instance, resource, *sides)
+            yield f"{_first(world, pair, resource) or _all(resource, one.host, how)}{unknown}{ended}", word
+
+
+def copy_of(instance: HAInstance, resource: Resource, host: str, facts: Mapping[str, str]) -> ComparedCopy:
+    """A copy as a person's word names it."""
+    ((kind, spec),) = kinds_in([resource])
+    compared = {name: fact for name, fact in facts.items() if name not in kind.declared(spec)}
+    return ComparedCopy(host, fingerprint(instance.uid, identity(resource), compared))
+
+
+def _word(
+    service: HAService, instance: HAInstance, resource: Resource, *sides: tuple[str, Mapping[str, str]]
+) -> AcceptedDrift | None:
+    words = words_about(service, instance.metadata.name, resource.name)
+    here, there = (copy_of(instance, resource, *side) for side in sides) if words else (NO_COPY, NO_COPY)
+    return next((one for one in words if one.holds(here, there)), None)
+
+
+def _ended(service: HAService, instance: HAInstance, resource: Resource, *sides: tuple[str, Mapping[str, str]]) -> str:
+    words = [one for one in words_about(service, instance.metadata.name, resource.name) if one.host == sides[0][0]]
+    if not words:
+        return ""
+    here, there = (copy_of(instance, resource, *side) for side in sides)
+    return f"; {words[-1].told_ended(here, there)}"
 
 
 def _all(resource: Resource, host: str, how: Sequence[str]) -> str:
@@ -210,14 +264,40 @@ def _first(world: World, pair: Pair, resource: Resource) -> str:
 def unlike_content(world: World, service: HAService, instance: HAInstance, host: str) -> Iterator[Pair]:
     """What this host has with another content than the one that it is held against, where the two can find out where."""
     seen = seen_on(world, service, instance, host)
-    for one in unmet(world, service, instance, host):
+    for one in judged(world, service, instance, host):
         resource = next(each for each in prerequisites_of(service) if each.name == one.resource)
         ((kind, spec),) = kinds_in([resource])
         right = [each for each in _references(world, service, instance, resource) if each.host != host]
-        if one.verdict in ("Older", "Different") and kind.says_where and len(right) == 1 and one.resource in seen:
+        if (
+            one.verdict in ("Older", "Different", "Accepted")
+            and kind.says_where
+            and len(right) == 1
+            and one.resource in seen
+        ):
             here, there = seen[one.resource].facts, right[0].facts
             if here.get("content") != there.get("content") and "content" not in kind.declared(spec):
                 yield Pair(instance.uid, resource.name, host, right[0].host, (here, there))
+
+
+def held_against(
+    world: World, service: HAService, instance: HAInstance, resource: Resource, host: str
+) -> tuple[ComparedCopy | None, list[ComparedCopy]]:
+    """The copy of this host, if it has told of one, and those that it is held against."""
+    seen = seen_on(world, service, instance, host).get(resource.name)
+    mine = copy_of(instance, resource, host, seen.facts) if seen is not None and seen.facts else None
+    others = [one for one in _references(world, service, instance, resource) if one.host != host]
+    return mine, [copy_of(instance, resource, one.host, one.facts) for one in others]
+
+
+def acceptable(
+    world: World, service: HAService, instance: HAInstance, resource: Resource, host: str
+) -> list[tuple[ComparedCopy, ComparedCopy]]:
+    """What a person could accept: the copy of this host, and each that it is held against and is not like. Nothing of what is missing."""
+    found = next((one for one in judged(world, service, instance, host) if one.resource == resource.name), None)
+    mine, others = held_against(world, service, instance, resource, host)
+    if found is None or mine is None or found.verdict not in ("Different", "Older"):
+        return []
+    return [(mine, there) for there in others if there.fingerprint != mine.fingerprint]
 
 
 def _references(world: World, service: HAService, instance: HAInstance, resource: Resource) -> list[_Reference]:

@@ -42,6 +42,7 @@ from backstay_operator.planner.words import (
 )
 
 from . import fold
+from .accepted_drift import accepted_differences
 from .conditions import Finding, settled, updated
 from .failovers import last_failover, why_lost
 from .losses import left_over, survives_domains
@@ -86,6 +87,7 @@ def service_status(world: World, decision: Decision) -> HAServiceStatus:
         **fold.history(world, decision),
         standbys=fold.standbys_of_copies([view.standbys for view in fold.what_counts(kept)]),
         promoted=next((view.holder for view in kept if view.is_promoted and view.state == "Running"), ""),
+        accepted_differences=accepted_differences(world, decision),
         last_ran_with=recorded_run(world, service, [(view.slot, view.is_well) for view in kept]),
     )
 

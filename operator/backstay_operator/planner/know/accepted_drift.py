@@ -1,0 +1,136 @@
+"""What `backstay accept` has written: a person's word that a copy may be as it is, though it is not as the one that it is held against.
+
+It is about two fingerprints, and holds as long as these are the two that are compared. Nothing has to be seen, kept or taken away for it to
+end. Each word is a line of its own, and begins with whose it is, so that an admission policy can see that nobody speaks for another
+(`charts/backstay/templates/admission-accept.yaml`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from backstay_api.objects.models import HAService
+from backstay_api.objects.texts import read_json
+from backstay_operator.planner.words import and_, first_words
+
+ACCEPT_ANNOTATION: Final = "backstay.dev/accept"
+MOST_WORDS: Final = 32
+"""Of one service. Further lines count for nothing."""
+MOST_CHARS: Final = 1000
+"""Of a reason, and of each other field."""
+
+
+class ComparedCopy(NamedTuple):
+    """One of the two."""
+
+    host: str
+    fingerprint: str
+
+
+NO_COPY: Final = ComparedCopy("", "")
+
+
+@dataclass(frozen=True)
+class AcceptedDrift:
+    """One word. Its fields are written in this order."""
+
+    by: str
+    """Who. An admission policy sees to it that nobody writes another's name."""
+    at: str
+    """When, by the clock of whoever wrote it."""
+    instance: str
+    """Name of the HAInstance: of several copies each is compared by itself."""
+    resource: str
+    host: str
+    """Whose copy is not as it should be."""
+    fingerprint: str
+    """Of that copy."""
+    than: str
+    """The host whose copy it was held against."""
+    reference: str
+    """The fingerprint of that one. Who has the same is the same."""
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """As it stands in the annotation."""
+        return json.dumps(vars(self), ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def told(self) -> str:
+        """For sentences: who, when and why."""
+        return (
+            f"accepted by {first_words(self.by)} at {self.at}{f': {first_words(self.reason)}' if self.reason else ''}"
+        )
+
+    def holds(self, here: ComparedCopy, there: ComparedCopy) -> bool:
+        """Whether it is about these two: the same difference, whichever of them runs the service."""
+        mine = (self.host, self.fingerprint)
+        return (mine == here and there.fingerprint == self.reference) or (
+            mine == there and here.fingerprint == self.reference
+        )
+
+    def told_ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
+        """Why it does not hold for these two, where it was said of the first host."""
+        return f"{self.ended(here, there)}, so what {first_words(self.by)} accepted at {self.at} has ended"
+
+    def ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
+        """Which of the two is another, in a sentence."""
+        since = f"{there.host} has it otherwise since"
+        than = since if there.host == self.than else f"{there.host} has it otherwise than {self.than} had"
+        changed = [f"{here.host} has it otherwise since"] if here.fingerprint != self.fingerprint else []
+        return and_([*changed, *([than] if there.fingerprint != self.reference else [])])
+
+
+def fingerprint(uid: str, what: str, facts: Mapping[str, str]) -> str:
+    """Of a copy: 32 hex digits over what hosts compare it by, another for each HAInstance and each thing.
+
+    Content is none of it: what stands for that in the facts is as slow to guess as a password's hash, and so is this.
+    """
+    text = json.dumps([uid, what, sorted(facts.items())])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def words_of(service: HAService) -> Sequence[AcceptedDrift]:
+    """Every word that can be read."""
+    return [one for one in _read(service) if isinstance(one, AcceptedDrift)]
+
+
+def words_about(service: HAService, instance: str, resource: str) -> Sequence[AcceptedDrift]:
+    """Those about one resource of an instance."""
+    return [one for one in words_of(service) if (one.instance, one.resource) == (instance, resource)]
+
+
+def unreadable_words(service: HAService) -> Sequence[str]:
+    """Of each line that is none, and counts for nothing, a sentence."""
+    return [one for one in _read(service) if isinstance(one, str)]
+
+
+def lines_of(service: HAService) -> Sequence[str]:
+    """As they are written, one a word."""
+    return [one for one in (service.metadata.annotations or {}).get(ACCEPT_ANNOTATION, "").split("\n") if one]
+
+
+def _read(service: HAService) -> Sequence[AcceptedDrift | str]:
+    lines = lines_of(service)
+    more = [f"of the annotation {ACCEPT_ANNOTATION} only {MOST_WORDS} lines count"] if lines[MOST_WORDS:] else []
+    return [*(_read_line(number, line) for number, line in enumerate(lines[:MOST_WORDS], start=1)), *more]
+
+
+def _read_line(number: int, line: str) -> AcceptedDrift | str:
+    try:
+        word = AcceptedDrift(**read_json(line))
+    except (ValueError, TypeError):
+        word = None
+    # Letter for letter as it is written here: a field that is there twice could have two names in it, one for the policy and one for us.
+    if word is None or not all(isinstance(one, str) and len(one) <= MOST_CHARS for one in vars(word).values()):
+        return _not_ours(number)
+    return word if word.line == line else _not_ours(number)
+
+
+def _not_ours(number: int) -> str:
+    return f"line {number} of the annotation {ACCEPT_ANNOTATION} cannot be read, and counts for nothing; use `backstay accept`"
