@@ -1637,6 +1637,7 @@ class HostAssignmentSpec:
         "standbys": Field(of=StandbyOrder, many="map"),
         "prerequisites": Field(of=PrerequisiteOrder, many="map"),
         "questions": Field(of=CopyQuestion, many="list"),
+        "over": Field(of=int, many="map", least=1),
         "secured": Field(
             of=str,
             many="list",
@@ -1650,6 +1651,7 @@ class HostAssignmentSpec:
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
     prerequisites: Mapping[str, PrerequisiteOrder] = field(default_factory=dict)
     questions: tuple[CopyQuestion, ...] = ()
+    over: Mapping[str, int] = field(default_factory=dict)
     secured: tuple[str, ...] = ()
     hands_off: str = ""
 
@@ -1662,6 +1664,7 @@ class HostAssignmentSpec:
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             prerequisites={k: PrerequisiteOrder.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
             questions=tuple(CopyQuestion.from_wire(item) for item in raw.get("questions", ())),
+            over=dict(raw.get("over", {})),
             secured=tuple(raw.get("secured", ())),
             hands_off=raw.get("handsOff", ""),
         )
@@ -1673,6 +1676,7 @@ class HostAssignmentSpec:
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
             "prerequisites": {k: v.to_wire() for k, v in self.prerequisites.items()},
             "questions": [item.to_wire() for item in self.questions],
+            "over": dict(self.over),
             "secured": list(self.secured),
             "handsOff": self.hands_off,
         }
@@ -1865,6 +1869,7 @@ class StandbyReport:
     unclear: bool = False
     score: int | None = None
     score_why: str = ""
+    score_after: int | None = None
     revision: int = 0
     why: str = ""
 
@@ -1878,6 +1883,7 @@ class StandbyReport:
             unclear=raw.get("unclear", False),
             score=raw.get("score"),
             score_why=raw.get("scoreWhy", ""),
+            score_after=raw.get("scoreAfter"),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
@@ -1896,6 +1902,8 @@ class StandbyReport:
             wire["since"] = self.since
         if self.score is not None:
             wire["score"] = self.score
+        if self.score_after is not None:
+            wire["scoreAfter"] = self.score_after
         return wire
 
 
