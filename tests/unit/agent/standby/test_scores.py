@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backstay_agent.core.orders import read_orders
 from backstay_agent.core.score import Score
 from backstay_agent.drivers.base import NoScore
 from backstay_agent.drivers.tools.contained_programs import Answer, Questions
@@ -218,6 +219,12 @@ async def test_an_agent_that_has_set_no_score_says_so() -> None:
         await asyncio.sleep(EVERY_S)
         answer = scores.added({"uid": UNKNOWN})["uid"]
         assert (answer.score, answer.score_why) == (-1, "db: x:y has set no promotion score")
+
+
+def test_ends_that_are_not_understood_are_left_aside_and_the_others_read() -> None:
+    odd = {"u1": 7, "u2": "7", "u3": True, "u4": 0, "u5": None}
+    assert read_orders({"over": odd}).spec.over == {"u1": 7}
+    assert read_orders({"over": [7]}).spec.over == read_orders({}).spec.over == {}
 
 
 @pytest.mark.parametrize(
