@@ -90,7 +90,7 @@ def position(host: str, score: int, **more: Any) -> Befall:
     return lambda world: say_ready(world, PAIR, host, slot=ROLE_SLOT, score=score, **more)
 
 
-def heard(host: str, score: int, after: int) -> Befall:
+def answered(host: str, score: int, after: int) -> Befall:
     """Its agent says with its number of which epoch it knew that it is over."""
     return position(host, score, scoreAfter=after)
 
@@ -169,7 +169,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(copies("n1"), position("n1", 7), starting, promoted_last_on("n2")), _SCORED, _WAITS),
         (all_of(copies("n1"), position("n1", 7), starting, promoted_last_on("n1")), _SCORED, ""),
         # Who could take over is judged by what is known: a host would not be fenced else.
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), _SCORED, ""),
         # What is only starting will say it.
         (all_of(copies("n1 n2", "Starting"), position("n1", 7), position("n2", 5)), _SCORED, _WAITS.replace("n2", "n1, n2")),
     ],
@@ -185,24 +185,24 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(copies("n1"), position("n1", 7), unclear, position("n2", 9)), _SCORED, ""),
         (all_of(copies("n1"), position("n1", 7), proving, position("n2", 9), promoted_last_on("n1")), _SCORED, ""),
         # An epoch is over: who lives, and whose agent knows of it, says its number once more.
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0)), _SCORED, _ENDED),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", -1, 0)), _SCORED, _ENDED),
-        (all_of(BOTH, heard("n1", 7, 0), heard("n2", 5, 0)), _SCORED, _ENDED.replace("n2", "n1, n2")),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 1)), _SCORED, ""),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 2)), _SCORED, ""),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0)), {**_SCORED, "to": "n1"}, ""),
-        (all_of(BOTH, heard("n1", 7, 0), heard("n2", 5, 0)), _ASKED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", -1, 0)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _SCORED, _ENDED.replace("n2", "n1, n2")),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 1)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 2)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), {**_SCORED, "to": "n1"}, ""),
+        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _ASKED, ""),
         # An agent of an earlier release is waited for by nobody, though its number may be the highest.
-        (all_of(BOTH, heard("n1", 7, 1), position("n2", 5)), _SCORED, ""),
-        (all_of(BOTH, position("n1", 7), heard("n2", 5, 0)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 1), position("n2", 5)), _SCORED, ""),
+        (all_of(BOTH, position("n1", 7), answered("n2", 5, 0)), _SCORED, _ENDED),
         # Nor who is late, silent, or to be left; nor anybody where one host alone could be promoted.
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0), late("n2")), _SCORED, ""),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0), lambda world: silence(world, "n2")), _SCORED, ""),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0), drained("n2")), _SCORED, ""),
-        (all_of(copies("n1"), heard("n1", 7, 0)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), late("n2")), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), lambda world: silence(world, "n2")), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), drained("n2")), _SCORED, ""),
+        (all_of(copies("n1"), answered("n1", 7, 0)), _SCORED, ""),
         # And nobody for ever: for no longer than the start of what is promoted may take.
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0), free_for(promotion.START_S - 0.1)), _SCORED, _ENDED),
-        (all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0), free_for(promotion.START_S)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), free_for(promotion.START_S - 0.1)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), free_for(promotion.START_S)), _SCORED, ""),
     ],
 }  # fmt: skip
 

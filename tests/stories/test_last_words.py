@@ -52,12 +52,12 @@ def said(stage: Stage, host: str) -> dict[str, Any]:
 
 
 def overtakes(stage: Stage) -> None:
-    """What n3 has told is ten seconds old at most; now it has more than n2, and nobody has heard of that yet."""
+    """What n3 has told is ten seconds old at most; now it has more than n2, and nobody was told yet."""
     before = said(stage, "n3")["score"]
     stage.until(lambda: said(stage, "n3")["score"] != before, limit_s=2 * TELL_S)
     stage.machines["n3"].state.scores[COMMAND] = 5000
     stage.wait(1.5 * EVERY_S)
-    assert said(stage, "n3")["score"] < said(stage, "n2")["score"], "nobody has heard of it"
+    assert said(stage, "n3")["score"] < said(stage, "n2")["score"], "nobody was told"
 
 
 def moment_s(stage: Stage, what: str) -> float:

@@ -116,9 +116,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the freshest data is promoted",
         f"{PLANNER}/judge/scores.py",
-        "    (freshest, RUN),\n",
+        "    (freshest, {Point.START}),\n",
         "",
-        f"{UNIT}/planner/judge/test_judges.py",
+        f"{UNIT}/planner/judge/test_points.py",
     ),
     one(
         "who is up and does not work is not waited for at the first promotion",

@@ -30,8 +30,8 @@ from backstay_testing.promotions import (
     SCORED,
     SCORED_ROLE,
     WRITER,
+    answered,
     free_for,
-    heard,
     held_by,
 )
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, report, silence, tell
@@ -153,7 +153,7 @@ def test_it_stops_first_where_each_part_would_wait_for_the_other(befall: Befall,
 
 # --- the last word after an end -------------------------------------------------------------------------------------------
 
-ONE_OWES = all_of(BOTH, heard("n1", 7, 1), heard("n2", 5, 0))
+ONE_OWES = all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0))
 
 
 def released(world: World) -> None:
@@ -187,7 +187,7 @@ def test_the_last_epoch_that_is_over(befall: Befall, over: int) -> None:
 def test_before_the_end_is_proven_nobody_is_waited_for() -> None:
     """It is asked where it could go when its host is lost: where the answer is nowhere, no host is fenced."""
     world = a_world("n1", "n2")
-    all_of(BOTH, heard("n1", 7, 0), heard("n2", 7, 0), held_by("n1"))(world)
+    all_of(BOTH, answered("n1", 7, 0), answered("n2", 7, 0), held_by("n1"))(world)
     assert is_not_passed_over(asked(world), facts_of(world, "n2")) is None
     released(world)
     assert is_not_passed_over(asked(world), facts_of(world, "n2"))
@@ -237,8 +237,8 @@ def test_where_it_was_waited_for_in_vain_the_reason_says_that_an_older_number_co
     assert (
         older_words(asked(world)) == "n2 has not said how far its data goes after epoch 1 ended: an older number counts"
     )
-    heard("n1", 7, 0)(world)
+    answered("n1", 7, 0)(world)
     assert older_words(asked(world)).startswith("n1, n2 have not said how far")
-    heard("n1", 7, 1)(world)
-    heard("n2", 5, 1)(world)
+    answered("n1", 7, 1)(world)
+    answered("n2", 5, 1)(world)
     assert older_words(asked(world)) == ""
