@@ -261,7 +261,7 @@ class Agent:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._has_orders else None
         up = self.supervisor.copies_up()
-        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured, up=up)
+        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured, up=up, over=spec.over)
         self._verifier.update(spec.prerequisites)
         self._teller.update(spec.prerequisites, spec.questions)
 

@@ -6,6 +6,7 @@ The real ones (`real.py`) import D-Bus and the like only when `open` is called: 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, StandbyOrder, StandbyReport
@@ -37,9 +38,11 @@ class Standbys(Protocol):
         ours: Mapping[str, Sequence[RenderedResource]],
         secured: frozenset[str] | None,
         up: Collection[tuple[str, str]] = (),
+        over: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves. `up`: namespace
-        and name of services of which a copy is up here: how fresh its data is can be asked.
+        and name of services of which a copy is up here: how fresh its data is can be asked. `over`: by UID the last epoch of a promoted
+        role that is over: how fresh the data is then is told at once.
 
         `secured` is None for as long as we have not been told: then nothing is given back.
         """

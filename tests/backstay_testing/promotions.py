@@ -90,6 +90,26 @@ def position(host: str, score: int, **more: Any) -> Befall:
     return lambda world: say_ready(world, PAIR, host, slot=ROLE_SLOT, score=score, **more)
 
 
+def answered(host: str, score: int, after: int) -> Befall:
+    """Its agent says with its number of which epoch it knew that it is over."""
+    return position(host, score, scoreAfter=after)
+
+
+def free_for(seconds: float) -> Befall:
+    """So long ago it was seen that nobody has the promoted role."""
+
+    def befall(world: World) -> None:
+        role = world.instances["shop/web-promoted"]
+        world.free_s[role.uid] = (role.spec.epoch, world.now_s - seconds)
+
+    return befall
+
+
+def held_by(host: str) -> Befall:
+    """The promoted role is, and nothing proves that its epoch is over."""
+    return lambda world: world.put_instance(an_instance(ROLE_ALONE, epoch=1, host=host, slot=ROLE_SLOT))
+
+
 def late(host: str) -> Befall:
     """With its heartbeat, and not silent yet."""
     return lambda world: silence(world, host, 1.0)
@@ -105,6 +125,7 @@ _NONE: Final = "has no copy to promote: "
 _WAITS: Final = "is not chosen yet: waiting for n2 to say how fresh its data is"
 _LATE: Final = "is not chosen yet: waiting for n2, which has the freshest data and is late with its heartbeat"
 _PROVING: Final = _LATE.replace("is late with its heartbeat", "has not been found to work yet")
+_ENDED: Final = "is not chosen yet: waiting for n2 to say how far its data goes after epoch 1 ended"
 BOTH: Final = copies("n1 n2")
 
 FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] = {
@@ -147,6 +168,8 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(copies("n1"), position("n1", 7), up_and_not_well, position("n2", 9)), _SCORED, ""),
         (all_of(copies("n1"), position("n1", 7), starting, promoted_last_on("n2")), _SCORED, _WAITS),
         (all_of(copies("n1"), position("n1", 7), starting, promoted_last_on("n1")), _SCORED, ""),
+        # Who could take over is judged by what is known: a host would not be fenced else.
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), _SCORED, ""),
         # What is only starting will say it.
         (all_of(copies("n1 n2", "Starting"), position("n1", 7), position("n2", 5)), _SCORED, _WAITS.replace("n2", "n1, n2")),
     ],
@@ -161,6 +184,25 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         # Nobody can tell whether it is up, and that may stay so: who has the highest number would be waited for for ever.
         (all_of(copies("n1"), position("n1", 7), unclear, position("n2", 9)), _SCORED, ""),
         (all_of(copies("n1"), position("n1", 7), proving, position("n2", 9), promoted_last_on("n1")), _SCORED, ""),
+        # An epoch is over: who lives, and whose agent knows of it, says its number once more.
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", -1, 0)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _SCORED, _ENDED.replace("n2", "n1, n2")),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 1)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 2)), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), {**_SCORED, "to": "n1"}, ""),
+        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _ASKED, ""),
+        # An agent of an earlier release is waited for by nobody, though its number may be the highest.
+        (all_of(BOTH, answered("n1", 7, 1), position("n2", 5)), _SCORED, ""),
+        (all_of(BOTH, position("n1", 7), answered("n2", 5, 0)), _SCORED, _ENDED),
+        # Nor who is late, silent, or to be left; nor anybody where one host alone could be promoted.
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), late("n2")), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), lambda world: silence(world, "n2")), _SCORED, ""),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), drained("n2")), _SCORED, ""),
+        (all_of(copies("n1"), answered("n1", 7, 0)), _SCORED, ""),
+        # And nobody for ever: for no longer than the start of what is promoted may take.
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), free_for(promotion.START_S - 0.1)), _SCORED, _ENDED),
+        (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0), free_for(promotion.START_S)), _SCORED, ""),
     ],
 }  # fmt: skip
 

@@ -1647,6 +1647,7 @@ class HostAssignmentSpec:
         "standbys": Field(of=StandbyOrder, many="map"),
         "prerequisites": Field(of=PrerequisiteOrder, many="map"),
         "questions": Field(of=CopyQuestion, many="list"),
+        "over": Field(of=int, many="map", least=1),
         "secured": Field(
             of=str,
             many="list",
@@ -1660,6 +1661,7 @@ class HostAssignmentSpec:
     standbys: Mapping[str, StandbyOrder] = field(default_factory=dict)
     prerequisites: Mapping[str, PrerequisiteOrder] = field(default_factory=dict)
     questions: tuple[CopyQuestion, ...] = ()
+    over: Mapping[str, int] = field(default_factory=dict)
     secured: tuple[str, ...] = ()
     hands_off: str = ""
 
@@ -1672,6 +1674,7 @@ class HostAssignmentSpec:
             standbys={k: StandbyOrder.from_wire(v) for k, v in raw.get("standbys", {}).items()},
             prerequisites={k: PrerequisiteOrder.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
             questions=tuple(CopyQuestion.from_wire(item) for item in raw.get("questions", ())),
+            over=dict(raw.get("over", {})),
             secured=tuple(raw.get("secured", ())),
             hands_off=raw.get("handsOff", ""),
         )
@@ -1683,6 +1686,7 @@ class HostAssignmentSpec:
             "standbys": {k: v.to_wire() for k, v in self.standbys.items()},
             "prerequisites": {k: v.to_wire() for k, v in self.prerequisites.items()},
             "questions": [item.to_wire() for item in self.questions],
+            "over": dict(self.over),
             "secured": list(self.secured),
             "handsOff": self.hands_off,
         }
@@ -1877,6 +1881,7 @@ class StandbyReport:
     score_why: str = ""
     no_answer: str = ""
     no_answer_epoch: int | None = None
+    score_after: int | None = None
     revision: int = 0
     why: str = ""
 
@@ -1892,6 +1897,7 @@ class StandbyReport:
             score_why=raw.get("scoreWhy", ""),
             no_answer=raw.get("noAnswer", ""),
             no_answer_epoch=raw.get("noAnswerEpoch"),
+            score_after=raw.get("scoreAfter"),
             revision=raw.get("revision", 0),
             why=raw.get("why", ""),
         )
@@ -1913,6 +1919,8 @@ class StandbyReport:
             wire["score"] = self.score
         if self.no_answer_epoch is not None:
             wire["noAnswerEpoch"] = self.no_answer_epoch
+        if self.score_after is not None:
+            wire["scoreAfter"] = self.score_after
         return wire
 
 

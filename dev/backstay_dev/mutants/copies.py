@@ -116,9 +116,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the freshest data is promoted",
         f"{PLANNER}/judge/scores.py",
-        "    (freshest, RUN),\n",
+        "    (freshest, {Point.START}),\n",
         "",
-        f"{UNIT}/planner/judge/test_judges.py",
+        f"{UNIT}/planner/judge/test_points.py",
     ),
     one(
         "who is up and does not work is not waited for at the first promotion",
@@ -140,6 +140,43 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        return not _has_answered(ask, facts_of(ask.world, host))",
         "        return False",
         f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "who lives says its number once more when an epoch has ended, and is waited for",
+        f"{PLANNER}/judge/promotion.py",
+        "    return after is not None and after < _ended(ask)\n",
+        "    return False\n",
+        f"{UNIT}/planner/judge/test_judges.py",
+        f"{STORIES}/test_last_words.py",
+    ),
+    one(
+        "before an end is proven no last word is waited for",
+        f"{PLANNER}/judge/promotion.py",
+        "if known is not None and last_over(ask.world, known) == known.spec.epoch else 0\n",
+        "if known is not None else 0\n",
+        f"{UNIT}/planner/judge/test_promotion.py",
+    ),
+    one(
+        "no last word is waited for for ever",
+        f"{PLANNER}/judge/promotion.py",
+        "    if not owing or ask.world.now_s >= until_s:\n",
+        "    if not owing:\n",
+        f"{UNIT}/planner/judge/test_judges.py",
+    ),
+    one(
+        "no host is told of an earlier end than before",
+        f"{PLANNER}/do/orders.py",
+        "{uid: max(known.get(uid, 0), wanted.over.get(uid, 0)) for",
+        "{uid: wanted.over.get(uid, 0) for",
+        f"{UNIT}/planner/do/test_ends.py",
+    ),
+    one(
+        "a number that was asked for before an end is not taken for one after it",
+        f"{AGENT}/standby/scores.py",
+        "            after = self._after(uid)\n            now, asked_at_s = Told(await self._once(namespace, asked), after), clock_s()\n",
+        "            score = await self._once(namespace, asked)\n            after = self._after(uid)\n"
+        "            now, asked_at_s = Told(score, after), clock_s()\n",
+        f"{UNIT}/agent/standby/test_scores.py",
     ),
     one(
         "what an earlier manifest gave to the copies is stopped before it is promoted's",

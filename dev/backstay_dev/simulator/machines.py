@@ -18,6 +18,7 @@ from backstay_agent.store.disk import MemoryDisk
 from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identity
 
+from .positions import Positions
 from .processes import Process
 
 Act = Literal["start", "started", "stop"]
@@ -62,6 +63,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         self.uuid = self.uuid or f"uuid-{self.name}"
+        self.state.scores = Positions(self.name)
 
     @property
     def boot_id(self) -> str:

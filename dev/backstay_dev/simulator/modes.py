@@ -30,7 +30,8 @@ def shape_with(shape: Shape, rng: random.Random) -> Shape:
     each = ServiceShape("each", is_exclusive=rng.random() < 0.3, mode="EveryHost", selects=rng.random() < 0.7)
     chosen = rng.choice([(pair,), (pair,), (each,), (pair, each)])
     if rng.random() < 0.5:
-        promotable = replace(pair, mode="Promotable", is_exclusive=False)
+        # Drawn by no die of its own, so that the stories of the others stay as they are.
+        promotable = replace(pair, mode="Promotable", is_exclusive=False, is_scored=pair.start_takes_s == 0.5)
         chosen = tuple(promotable if one is pair else one for one in chosen)
     return replace(shape, hosts=shape.hosts[:1] * rng.choice([2, 3, 3, 4]), services=(*shape.services, *chosen))
 

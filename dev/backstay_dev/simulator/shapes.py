@@ -10,6 +10,8 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.names import promoted_name
 from backstay_api.objects.object_kinds import HA_SERVICES
 
+from .positions import COMMAND
+
 NAMESPACE: Final = "shop"
 
 Devices = Literal["none", "board", "outlets", "levels"]
@@ -73,6 +75,8 @@ class ServiceShape:
     """What its addresses come `after`; none: all above them."""
     mode: Literal["Single", "Replicated", "EveryHost", "Promotable"] = "Single"
     replicas: int = 1
+    is_scored: bool = False
+    """The copy whose data goes furthest is promoted."""
     depends_on: tuple[Mapping[str, str], ...] = ()
     """As its manifest says it."""
     needs: tuple[Mapping[str, Any], ...] = ()
@@ -128,6 +132,8 @@ class ServiceShape:
             spec |= {"mode": self.mode, "exclusive": self.is_exclusive}
         if self.mode in ("Replicated", "Promotable"):
             spec["replicas"] = self.replicas
+        if self.is_scored:
+            spec["promotion"] = {"scoreCommand": [COMMAND]}
         for unit in self.promoted_units:
             spec["resources"] = [*spec["resources"], {"name": "writer", "role": "Promoted", "systemd": {"unit": unit}}]
         return {"kind": HA_SERVICES.kind, "metadata": {"name": self.name, "namespace": NAMESPACE}, "spec": spec}

@@ -69,6 +69,7 @@ def read_orders(raw: Any) -> Orders:
         standbys={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyOrder)},
         prerequisites=_prerequisites(raw),
         questions=_questions(raw.get("questions")),
+        over=_over(raw.get("over")),
         secured=_secured(raw.get("secured", [])),
         hands_off=_hands_off(raw.get("handsOff")),
     )
@@ -201,6 +202,12 @@ def _questions(raw: Any) -> tuple[CopyQuestion, ...]:
     """What is not understood is not answered: then nobody is told where copies differ, and all else goes on."""
     found = raw if isinstance(raw, list) else []
     return tuple(CopyQuestion.from_wire(one) for one in found if not any(oddities(CopyQuestion.SHAPE, one)))
+
+
+def _over(raw: Any) -> dict[str, int]:
+    """What is not understood is not answered: nobody waits for it longer than a start may take."""
+    found = raw if isinstance(raw, Mapping) else {}
+    return {str(uid): epoch for uid, epoch in found.items() if type(epoch) is int and epoch > 0}
 
 
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Literal
 
 from backstay_agent.drivers.base import Driver, StartFailed
@@ -98,7 +99,9 @@ class Keeper:
         ours: Mapping[str, Sequence[RenderedResource]],
         secured: frozenset[str] | None,
         up: Collection[Service] = (),
+        over: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
+        self._scores.know_over(over)
         scored = {(one.namespace, one.service) for one in orders.values() if question(one)}
         if (orders, ours, secured, up_ := scored.intersection(up)) != (
             self._orders,

@@ -33,6 +33,8 @@ class ServicePlan:
     standbys: tuple[tuple[str, str, StandbyOrder], ...] = ()
     prerequisites: tuple[prerequisites.Asked, ...] = ()
     questions: tuple[tuple[str, CopyQuestion], ...] = ()
+    over: tuple[tuple[str, str, int], ...] = ()
+    """Host, UID of the HAInstance of a promoted role, and its last epoch that is over."""
     look_again_s: float | None = None
     units: tuple[str, ...] = ()
     """None of these may start by itself on any of the `candidates`, ready or not: neither at a boot nor in any other way."""
@@ -60,6 +62,7 @@ class HostAsks(NamedTuple):
     standbys: dict[str, StandbyOrder]
     prerequisites: dict[str, PrerequisiteOrder]
     questions: list[CopyQuestion]
+    over: dict[str, int]
     secured: frozenset[str]
 
 
@@ -105,14 +108,16 @@ def _concerned(before: Mapping[str, ServicePlan], after: Mapping[str, ServicePla
 
 
 def _told(plan: ServicePlan) -> Iterator[str]:
-    return (one[0] for asked in (plan.orders, plan.standbys, plan.prerequisites, plan.questions) for one in asked)
+    return (
+        one[0] for asked in (plan.orders, plan.standbys, plan.prerequisites, plan.questions, plan.over) for one in asked
+    )
 
 
 def _gathered(plans: Mapping[str, ServicePlan], hosts: set[str]) -> Mapping[str, HostAsks]:
     """What all plans say about some hosts."""
     if not hosts:
         return {}
-    found = {host: HostAsks({}, {}, {}, [], frozenset()) for host in hosts}
+    found = {host: HostAsks({}, {}, {}, [], {}, frozenset()) for host in hosts}
     secured: dict[str, set[str]] = {host: set() for host in hosts}
     for plan in plans.values():
         for host, uid, order, _ in plan.orders:
@@ -121,12 +126,19 @@ def _gathered(plans: Mapping[str, ServicePlan], hosts: set[str]) -> Mapping[str,
         for host, uid, standby in plan.standbys:
             if host in hosts:
                 found[host].standbys[uid] = standby
-        for host, uid, look in plan.prerequisites:
-            if host in hosts:
-                found[host].prerequisites[uid] = look
-        for host, question in plan.questions:
-            if host in hosts:
-                found[host].questions.append(question)
+        _gather_asked(found, plan)
         for host in hosts.intersection(plan.candidates) if plan.units else ():
             secured[host].update(plan.units)
     return {host: one._replace(secured=frozenset(secured[host])) for host, one in found.items()}
+
+
+def _gather_asked(found: Mapping[str, HostAsks], plan: ServicePlan) -> None:
+    for host, uid, look in plan.prerequisites:
+        if host in found:
+            found[host].prerequisites[uid] = look
+    for host, question in plan.questions:
+        if host in found:
+            found[host].questions.append(question)
+    for host, uid, epoch in plan.over:
+        if host in found:
+            found[host].over[uid] = epoch

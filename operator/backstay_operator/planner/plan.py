@@ -19,7 +19,7 @@ from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
 from .by_host import Ordered, ServicePlan
 from .do import clears, instances, moves, ownership, prerequisites, removal
 from .do.course import Course
-from .do.decisions import Decision, Slot, decide, standby_orders, stored_standbys
+from .do.decisions import Decision, Slot, decide, ends, standby_orders, stored_standbys
 from .do.fence_guard import guards_refusal
 from .do.fences import fence_actions, owes_on
 from .do.orders import Wanted, assign
@@ -152,6 +152,7 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
         standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         prerequisites=tuple(one for slot in decision.slots for one in prerequisites.orders(world, slot)),
         questions=tuple(one for slot in decision.slots for one in prerequisites.questions(world, slot)),
+        over=tuple(one for slot in decision.slots for one in ends(world, slot)),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
         is_as_decided=rest.is_at_rest(world, decision),
     )

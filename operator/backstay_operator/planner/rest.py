@@ -58,7 +58,7 @@ _INDEXES: Final[Set[str]] = frozenset(
 )
 """They change only with the objects that they are made from."""
 _OF_THE_MOMENT: Final[Set[str]] = frozenset(
-    {"now_s", "wall", "instant", "failed_s", "rebooting", "ready_s", "kept", "memo"}
+    {"now_s", "wall", "instant", "free_s", "failed_s", "rebooting", "ready_s", "kept", "memo"}
 )
 """Nothing at rest is decided by the time, or has failed, or waits for a reboot or for better hosts."""
 _FOR_ALL: Final = tuple(

@@ -84,10 +84,23 @@ def lose(world: World, host: str, told: Told) -> None:
                 update={"spec": instance.spec.model_copy(update={"grant": None, "closed": closed})},
             )
         )
+        _say_after(world, world.instances[key])
     seen = world.leases.get(host)
     if seen is not None:
         sealed = seen.lease if seen.lease.sealed else seen.lease.sealed_()
         world.leases[host] = LeaseSeen(sealed, world.now_s, world.now_s)
+
+
+def _say_after(world: World, instance: HAInstance) -> None:
+    """Each host that says how fresh its data is says that it is as fresh when the epoch is over, if that is."""
+    uid = instance.uid
+    for host in sorted(world.asked_on.get(uid, ())) if instance.spec.grant is None else ():
+        known = world.assignments[host]
+        said = known.status.standbys.get(uid)
+        if said is not None and said.score_after is not None:
+            news = {**known.status.standbys, uid: said.model_copy(update={"score_after": instance.spec.epoch})}
+            status = known.status.model_copy(update={"standbys": news})
+            world.put_assignment(known.model_copy(update={"status": status}))
 
 
 # --- round after round -----------------------------------------------------------------------------------------------
@@ -170,6 +183,7 @@ def carry_out(world: World, action: Action, told: Told) -> bool:
         case WriteInstance():
             told.whys[action.before.key].append(action.why)
             world.put_instance(action.before.model_copy(update={"spec": action.spec}))
+            _say_after(world, world.instances[action.before.key])
         case WriteRequired():
             spec = action.before.spec.model_copy(update={"required": list(action.required) or None})
             world.put_instance(action.before.model_copy(update={"spec": spec}))

@@ -306,7 +306,7 @@ JUDGES = {
     "keeps_its_copy": "for the promoted role, no copy that stays there",
     "has_copy_that_works": "or, to be promoted, no copy that works",
     "has_fresh_data": "has not said how fresh its data is",
-    "is_not_passed_over": "another with fresher data is late with its heartbeat",
+    "is_not_passed_over": "has yet to say how far its data goes after the last epoch ended",
     "freshest": "the copy whose data is the freshest",
     "leaves_room": "leaves room for all that wait",
     "awaited_there": "ran it before a reboot",

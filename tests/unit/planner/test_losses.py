@@ -9,10 +9,15 @@ import pytest
 
 from backstay_api.objects.models import HAService, ServiceClass
 from backstay_operator.planner import offline, whatif
+from backstay_operator.planner.judge.host_facts import facts_of
+from backstay_operator.planner.judge.promotion import freshness, is_not_passed_over
+from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.know.losses import Domain
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.losses import by_label, copied, each_host, every_domain, losses, made_from, study
 from backstay_testing.builders import a_host, a_service, an_instance, unit
+from backstay_testing.promotions import BOTH, SCORED_ROLE, answered, held_by
+from backstay_testing.worlds import a_world, all_of
 
 ROOM = {"cpu": 4}
 
@@ -148,3 +153,11 @@ def test_one_odd_object_ends_the_look_at_nobody() -> None:
 
 def test_the_hosts_are_those_that_are_known() -> None:
     assert [one.hosts for one in each_host(on({}))] == [("n1",), ("n2",), ("n3",)]
+
+
+def test_in_the_picture_each_host_says_at_once_how_far_its_data_goes_after_what_was_promoted_is_lost() -> None:
+    world = a_world("n1", "n2", "n3")
+    all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0), held_by("n3"))(world)
+    whatif.lose(world, "n3", whatif.Told())
+    ask = Question(world, SCORED_ROLE, world.instances["shop/web-promoted"])
+    assert is_not_passed_over(ask, facts_of(world, "n1")) is None and freshness(ask, facts_of(world, "n1")) == 7

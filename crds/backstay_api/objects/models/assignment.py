@@ -16,6 +16,7 @@ from .prerequisites import CopyAnswer, CopyQuestion, ExpectedCopy, PrerequisiteO
 from .resources import RenderedRecovery, RenderedResource
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
+Epoch = Annotated[int, Field(ge=1)]
 
 
 class InstanceOrder(Model):
@@ -96,6 +97,9 @@ class HostAssignmentSpec(Model):
     """By UID of the HAInstance: what to look at. An agent that does not know this field looks at none of it, and is not chosen for it."""
     questions: Annotated[list[CopyQuestion], Field(max_length=MOST_QUESTIONS)] = []
     """Where prerequisites differ from those of another host."""
+    over: Annotated[dict[Uid, Epoch], Field(max_length=MOST_INSTANCES)] = {}
+    """By UID of the HAInstance of a promoted role that this host stands by for: its last epoch that is over. How fresh the data here is, is
+    asked once more when that is read. An agent that does not know this field asks as always, and nobody waits for it."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
     hands_off: Text = ""
@@ -219,6 +223,8 @@ class StandbyReport(Model):
     """Which of its probes `from: Standby` fail here, and why; empty: none, or it is not ready."""
     no_answer_epoch: Annotated[int, Field(ge=1)] | None = None
     """The epoch in which they were asked."""
+    score_after: Annotated[int, Field(ge=0)] | None = None
+    """It was asked after this agent had read that this epoch is over (`spec.over`); 0: none. Not set by an agent of an earlier release."""
     revision: Annotated[int, Field(ge=0)] = 0
     """The revision that was examined."""
     why: Text = ""

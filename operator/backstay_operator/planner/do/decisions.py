@@ -19,6 +19,8 @@ from backstay_operator.planner.judge.copies import are_many, instances_of
 from backstay_operator.planner.judge.dependencies import is_unanswered, starts
 from backstay_operator.planner.judge.manifest_faults import OBJECT_NAME_CHARS
 from backstay_operator.planner.judge.placement import NoHost, Placed, place, standbys
+from backstay_operator.planner.judge.promotion import is_scored, last_over
+from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.know.dependencies import dependents
 from backstay_operator.planner.know.parts import part_of
 from backstay_operator.planner.know.unforeseen import BROKEN
@@ -189,6 +191,17 @@ def standby_orders(world: World, slot: Slot) -> Iterable[tuple[str, str, Standby
     if not isinstance(slot.acceptance, Accepted):
         return stored_standbys(world, instance)
     return ((host, instance.uid, standby_order(world, host, slot.in_force, instance)) for host in slot.asked)
+
+
+def ends(world: World, slot: Slot) -> Iterator[tuple[str, str, int]]:
+    """Host, UID and last epoch that is over, for each host that says how fresh its data is: it says that once more then."""
+    instance = slot.instance
+    if (
+        instance is not None
+        and is_scored(Question(world, slot.in_force, instance))
+        and (over := last_over(world, instance))
+    ):
+        yield from ((host, instance.uid, over) for host in slot.asked)
 
 
 def stored_standbys(world: World, instance: HAInstance) -> Iterator[tuple[str, str, StandbyOrder]]:

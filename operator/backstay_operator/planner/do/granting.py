@@ -26,12 +26,12 @@ from backstay_operator.planner.judge.placement import (
     standbys,
     still_to_answer,
 )
-from backstay_operator.planner.judge.promotion import is_scored, other_part_has
+from backstay_operator.planner.judge.promotion import is_scored, older_words, other_part_has
 from backstay_operator.planner.judge.questions import Question, held_by_nobody
 from backstay_operator.planner.judge.remains import stored_order
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import listed
+from backstay_operator.planner.words import joined, listed
 
 from . import dependencies, moves, shedding
 from .course import Course, Next, Nowhere
@@ -95,6 +95,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     assert session is not None, f"{instance.key}: {placed.host} can take it, and has no live session"
     round_.send(instance, placed.host)
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
+    placed = replace(placed, why=joined(placed.why, older_words(Question(world, service, free))))
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
     return Next(grant, placed, needs_to_run(world, service, instance, placed.host), tuple(records))
 

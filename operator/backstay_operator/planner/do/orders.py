@@ -46,6 +46,8 @@ class Wanted:
     """By UID of the HAInstance: what to look at."""
     questions: Sequence[CopyQuestion] = ()
     """Where prerequisites differ."""
+    over: Mapping[str, int] = field(default_factory=dict)
+    """By UID of the HAInstance of a promoted role: its last epoch that is over."""
     secured: frozenset[str] = frozenset()
     """Units that may not start by themselves there, with those that the orders name."""
     keep_secured: bool = False
@@ -80,8 +82,11 @@ def merge_forward(
         if uid in wanted.instances or entry.epoch > limits.get(uid, -1):
             instances[uid] = entry
     standbys = {uid: _fresher(stored.standbys.get(uid), wanted.standbys[uid]) for uid in sorted(wanted.standbys)}
+    # Who stands by no more needs not know; who does is never told of an earlier end than before.
+    known = {uid: epoch for uid, epoch in stored.over.items() if uid in standbys}
+    ends = {uid: max(known.get(uid, 0), wanted.over.get(uid, 0)) for uid in sorted({*known, *wanted.over})}
     # What neither merges (the heartbeat, checks, prerequisites, questions, what is secured, whether hands are off) is as it is wanted now.
-    return wanted.model_copy(update={"instances": instances, "standbys": standbys})
+    return wanted.model_copy(update={"instances": instances, "standbys": standbys, "over": ends})
 
 
 def keep_secured(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, but: frozenset[str]) -> HostAssignmentSpec:
@@ -188,7 +193,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     if assignment is None or not _is_all_wanted(assignment, wanted):
         return _assign(world, host, wanted)
     # Of what is about anything else only the host's object counts then. `needs` and `first` say of it what the same plans have said.
-    looks = wanted.prerequisites, wanted.questions
+    looks = wanted.prerequisites, wanted.questions, wanted.over
     asked = (wanted.instances, wanted.standbys, *looks, wanted.secured, wanted.named, wanted.keep_secured)
     made_from = (assignment, world.hosts.get(host), *asked)
     kept = world.keep("orders", host, made_from, lambda: _assign(world, host, wanted))
@@ -257,6 +262,7 @@ def _brought_forward(
             "instances": {**wanted.instances, **left.downs},
             "standbys": dict(wanted.standbys),
             "prerequisites": fitting.fitted_prerequisites(stored.prerequisites, wanted.prerequisites),
+            "over": dict(wanted.over),
             "questions": fitting.fitted_questions(stored.questions, wanted.questions),
             "hands_off": _hands_off(known) if known else stored.hands_off,
         }
@@ -311,6 +317,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
         and stored.checks == merged.checks
         and stored.prerequisites == merged.prerequisites
         and stored.questions == merged.questions
+        and stored.over == merged.over
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
@@ -336,4 +343,9 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
         return "; ".join(f"{key_of(e.namespace, e.name)} epoch {e.epoch} {e.want}: {e.why}" for e in new[:3])
     if stored.instances.keys() != merged.instances.keys():
         return "entries of epochs that are over are removed"
+    if asked := [uid for uid, epoch in merged.over.items() if uid in stored.standbys and stored.over.get(uid) != epoch]:
+        ended = (
+            f"{key_of(of.namespace, of.name)} epoch {merged.over[uid]}" for uid in asked if (of := stored.standbys[uid])
+        )
+        return f"{listed([*ended])} is over: how far its data goes is asked once more"
     return "other standbys, other units to secure, or another heartbeat"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.models.assignment import InstanceReport, StandbyReport
 from backstay_api.objects.resource_kinds import Claim, claims_of, tells_score
@@ -14,9 +17,15 @@ from backstay_operator.planner.know.parts import parts, role_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
+from .evidence import Evidence, closed
 from .host_facts import HostFacts, Rejected, facts_of
 from .questions import Question
 from .remains import is_left_of_a_gone_one, left_on, stored_order
+
+START_S: Final = 20.0
+"""How long a start may take whose manifest does not say."""
+ANSWER_S: Final = 12.0
+"""A host that lives has said a number of after an end by then: a question may be under way, and each may take five seconds."""
 
 
 def keeps_its_copy(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -52,12 +61,70 @@ def is_not_passed_over(ask: Question, facts: HostFacts) -> Rejected | None:
     """
     if ask.to is not None or not is_scored(ask):
         return None
+    if why := ask.once("last words to come", lambda: _last_words_to_come(ask)):
+        return why
     waits = ask.once("freshest to come", lambda: _freshest_to_come(ask, _with_data(ask)))
     return _not_yet(waits) if waits else None
 
 
-def _not_yet(waits: str) -> Rejected:
-    return Rejected("Freshness", "is not chosen yet", "are not chosen yet", f"waiting for {waits}", is_passing=True)
+def _not_yet(waits: str, look_again_s: float | None = None) -> Rejected:
+    one, many, why = "is not chosen yet", "are not chosen yet", f"waiting for {waits}"
+    return Rejected("Freshness", one, many, why, is_passing=True, look_again_s=look_again_s)
+
+
+# --- the last word after an end ----------------------------------------------------------------------------------------
+
+
+def last_over(world: World, instance: HAInstance) -> int:
+    """The last epoch of it that is over: of an open one the one before; 0: none."""
+    is_open = instance.spec.grant is not None and not isinstance(closed(world, instance), Evidence)
+    return instance.spec.epoch - is_open
+
+
+def older_words(ask: Question) -> str:
+    """Whose number from before the end counts, where there was no waiting any longer, as a sentence; empty: nobody's."""
+    if not (owing := _owing(ask)) or ask.world.now_s < _waits_until_s(ask):
+        return ""
+    have = "has" if len(owing) == 1 else "have"
+    return (
+        f"{listed(owing)} {have} not said how far its data goes after epoch {_ended(ask)} ended: an older number counts"
+    )
+
+
+def _last_words_to_come(ask: Question) -> Rejected | None:
+    """A number that still grew may be ten seconds old. Who lives says it once more when an epoch has ended, and is waited for, not for ever."""
+    owing, until_s = _owing(ask), _waits_until_s(ask)
+    if not owing or ask.world.now_s >= until_s:
+        return None
+    return _not_yet(f"{listed(owing)} to say how far its data goes after epoch {_ended(ask)} ended", until_s)
+
+
+def _owing(ask: Question) -> list[str]:
+    """Hosts that live, and whose agents know of it, that have yet to say a number of after the end. Where one host alone could be promoted
+    no number makes a difference."""
+    working = [name for name in _with_data(ask) if _works(ask, name)] if is_scored(ask) and _ended(ask) else []
+    return [name for name in working if _owes(ask, facts_of(ask.world, name))] if len(working) > 1 else []
+
+
+def _owes(ask: Question, facts: HostFacts) -> bool:
+    report = _answer(ask, facts)
+    after = report.score_after if report is not None and facts.no_session is None else None
+    return after is not None and after < _ended(ask)
+
+
+def _ended(ask: Question) -> int:
+    """The epoch after whose end it is promoted anew; 0: nobody had it, or somebody may have it still, be it asked where else it could be."""
+    known = ask.world.instances.get(ask.instance.key) if ask.instance is not None else None
+    return known.spec.epoch if known is not None and last_over(ask.world, known) == known.spec.epoch else 0
+
+
+def _waits_until_s(ask: Question) -> float:
+    """For no longer than the start of what is promoted may take, from when we first saw that nobody holds it. On the clock of `World.now_s`."""
+    said = (one.timeouts.start if one.timeouts else None for one in ask.service.spec.resources)
+    starts_s = math.fsum(START_S if one is None else seconds(one) for one in said)
+    since = ask.world.free_s.get(ask.instance.uid) if ask.instance is not None else None
+    begun_s = since[1] if since is not None and since[0] == _ended(ask) else ask.world.now_s
+    return begun_s + max(ANSWER_S, starts_s)
 
 
 def freshness(ask: Question, facts: HostFacts) -> int:

@@ -132,12 +132,14 @@ Scorer = Callable[[Question, HostFacts], Score]
 
 # The name breaks what ties remain.
 SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
+    # It was announced by numbers that still grew. Where a start has failed everywhere, those that failed least come before.
+    (freshest, {Point.START}),
     (announced, RUN),
     (leaves_room, RUN),
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
-    (freshest, RUN),
+    (freshest, {Point.RETRY}),
     (fewest_unmet, RUN),
     (fewest_taints, {*RUN, *_STANDBY}),
     (rules_kept, {*RUN, Point.STANDBY}),

@@ -180,6 +180,8 @@ class World:
     """By UID of the HAInstance: the last epoch that a reboot ended, until there is another one. Its host soon says nothing of it any more."""
     ready_s: dict[str, tuple[int, float]] = field(default_factory=dict)
     """By UID of an HAInstance: by which generation of its service some host is ready for it, and our own clock when we first saw that."""
+    free_s: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By UID of an HAInstance that nobody holds: its epoch, and our own clock when we first saw that."""
     losses: Losses | None = None
     """What the loss of each host would leave over, as it was worked out last; none: not yet."""
     kept: dict[str, dict[str, tuple[tuple[object, ...], object]]] = field(default_factory=lambda: defaultdict(dict))
@@ -314,6 +316,7 @@ class World:
 
     def put_instance(self, instance: HAInstance) -> None:
         known, ready = self.rebooting.get(instance.uid), self.ready_s.get(instance.uid)
+        free = self.free_s.get(instance.uid, (-1, 0.0))
         self.drop_instance(instance.key)
         if ready is not None:
             self.ready_s[instance.uid] = ready
@@ -323,6 +326,8 @@ class World:
         self.instances_of[instance.spec.service.uid].add(instance.key)
         if instance.spec.grant is not None:
             self.held_by[instance.spec.grant.host].add(instance.key)
+        else:
+            self.free_s[instance.uid] = free if free[0] == instance.spec.epoch else (instance.spec.epoch, self.now_s)
 
     def instance_of(self, service: HAService, slot: str) -> HAInstance | None:
         """The HAInstance in a slot of a service, if there is one."""
@@ -335,6 +340,7 @@ class World:
             return
         self.rebooting.pop(old.uid, None)
         self.ready_s.pop(old.uid, None)
+        self.free_s.pop(old.uid, None)
         self.instances_of[old.spec.service.uid].discard(key)
         if old.spec.grant is not None:
             self.held_by[old.spec.grant.host].discard(key)

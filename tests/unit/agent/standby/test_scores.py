@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from backstay_agent.core.orders import read_orders
 from backstay_agent.core.score import Score
 from backstay_agent.drivers.base import NoScore
 from backstay_agent.drivers.tools.contained_programs import Answer, Questions
@@ -74,6 +75,67 @@ async def test_one_that_grows_is_told_now_and_then_and_its_last_word_at_once() -
     async with following(asked) as scores:
         await asyncio.sleep(2.5 * TELL_S + 3 * EVERY_S)
         assert told(scores) == 25 and asked.news == 4, "at first, twice while it grew, and when it had come to rest"
+
+
+def told_after(scores: Scores) -> tuple[int | None, int | None]:
+    """The number, and the epoch of which was known to be over when it was asked."""
+    said = scores.added({"uid": UNKNOWN})["uid"]
+    return said.score, said.score_after
+
+
+@in_virtual_time
+async def test_when_an_epoch_is_over_it_is_asked_and_told_at_once_though_it_still_grows() -> None:
+    asked = Asked(lambda times: times)
+    async with following(asked) as scores:
+        await asyncio.sleep(3.5 * EVERY_S)
+        assert (told_after(scores), asked.news) == ((1, 0), 1), "an agent that knows of it says so from the first"
+        scores.know_over({"uid": 7})
+        await asyncio.sleep(0.01)
+        assert (told_after(scores), asked.news) == ((5, 7), 2)
+        await asyncio.sleep(5 * EVERY_S)
+        scores.know_over({"uid": 7})
+        await asyncio.sleep(0.01)
+        assert (told_after(scores), asked.news) == ((5, 7), 2), "what is known already is no reason to ask"
+
+
+@in_virtual_time
+async def test_one_that_rests_says_for_which_end_too() -> None:
+    asked = Asked(lambda times: 7)
+    async with following(asked) as scores:
+        await asyncio.sleep(1.5 * EVERY_S)
+        scores.know_over({"uid": 3})
+        await asyncio.sleep(0.01)
+        assert (told_after(scores), asked.news) == ((7, 3), 2)
+
+
+@in_virtual_time
+async def test_an_answer_that_was_begun_before_the_end_is_not_one_after_it() -> None:
+    """It takes its time, and what ends meanwhile it may not have seen."""
+    asked, takes_s = Asked(lambda times: times), 0.4
+
+    async def slow(command: Sequence[str]) -> Score:
+        before = await asked(command)
+        await asyncio.sleep(takes_s)
+        return before
+
+    scores = Scores(slow, asked.of_resource, asked.note)
+    await scores.follow(ORDERS, UP)
+    await asyncio.sleep(takes_s / 2)
+    scores.know_over({"uid": 7})
+    await asyncio.sleep(takes_s)
+    assert told_after(scores) == (1, 0)
+    await asyncio.sleep(takes_s)
+    assert told_after(scores) == (2, 7) and asked.times == 2, "and it is asked once more with no second between"
+    await scores.end()
+
+
+@in_virtual_time
+async def test_that_nobody_can_say_is_an_answer_too() -> None:
+    numbers = Asked(lambda times: -1)
+    async with following(numbers, promotion()) as scores:
+        scores.know_over({"uid": 7})
+        await asyncio.sleep(0.01)
+        assert told_after(scores) == (-1, 7)
 
 
 @in_virtual_time
@@ -157,6 +219,12 @@ async def test_an_agent_that_has_set_no_score_says_so() -> None:
         await asyncio.sleep(EVERY_S)
         answer = scores.added({"uid": UNKNOWN})["uid"]
         assert (answer.score, answer.score_why) == (-1, "db: x:y has set no promotion score")
+
+
+def test_ends_that_are_not_understood_are_left_aside_and_the_others_read() -> None:
+    odd = {"u1": 7, "u2": "7", "u3": True, "u4": 0, "u5": None}
+    assert read_orders({"over": odd}).spec.over == {"u1": 7}
+    assert read_orders({"over": [7]}).spec.over == read_orders({}).spec.over == {}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from backstay_operator.planner.judge.scores import SCORES_AT
             "is_selected is_its_host is_free is_wished has_no_other has_copy_that_works is_open is_tolerated has_session starts_here"
             " may_fail_over has_capacity is_apart is_together is_spread is_ready meets_prerequisites is_not_older need_not_wait"
             " has_fresh_data is_not_passed_over",
-            "announced leaves_room freshest fewest_unmet fewest_taints rules_kept evenness preference readiness fewer_services",
+            "freshest announced leaves_room fewest_unmet fewest_taints rules_kept evenness preference readiness fewer_services",
         ),
         (
             Point.RETRY,

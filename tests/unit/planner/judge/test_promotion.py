@@ -1,4 +1,5 @@
-"""What an earlier manifest gave to the one part of a service is not run by the other before it is stopped there: a table."""
+"""What an earlier manifest gave to the one part of a service is not run by the other before it is stopped there; and for how long, and for
+which end, a last word is waited for: tables."""
 
 from __future__ import annotations
 
@@ -7,12 +8,32 @@ import pytest
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
 from backstay_api.objects.resource_kinds import claims_of
-from backstay_operator.planner.judge.promotion import other_part_has, stops_for_its_copies
+from backstay_operator.planner.judge.host_facts import facts_of
+from backstay_operator.planner.judge.promotion import (
+    ANSWER_S,
+    START_S,
+    is_not_passed_over,
+    last_over,
+    older_words,
+    other_part_has,
+    stops_for_its_copies,
+)
+from backstay_operator.planner.judge.questions import Question, held_by_nobody
 from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.know.parts import parts
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_service, an_instance, an_order, unit
-from backstay_testing.promotions import BOTH, ROLE_ALONE, ROLE_SLOT, WRITER
+from backstay_testing.promotions import (
+    BOTH,
+    ROLE_ALONE,
+    ROLE_SLOT,
+    SCORED,
+    SCORED_ROLE,
+    WRITER,
+    answered,
+    free_for,
+    held_by,
+)
 from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, report, silence, tell
 
 JOB = unit("job")
@@ -128,3 +149,96 @@ def test_it_stops_first_where_each_part_would_wait_for_the_other(befall: Befall,
     assert stops_for_its_copies(world, role, world.instances["shop/web-promoted"]) == said
     copies = parts(world.services["shop/web"])[0]
     assert stops_for_its_copies(world, copies, world.instances["shop/web-0"]) == "", "a copy stops for nobody"
+
+
+# --- the last word after an end -------------------------------------------------------------------------------------------
+
+ONE_OWES = all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0))
+
+
+def released(world: World) -> None:
+    role = world.instances["shop/web-promoted"]
+    report(world, SCORED, "n1", "Stopped", epoch=1, slot=ROLE_SLOT, released=True)
+    tell(world, "n1", role, an_order(role, "Down"))
+
+
+def asked(world: World, *, role: HAService = SCORED_ROLE) -> Question:
+    return Question(world, role, held_by_nobody(world.instances["shop/web-promoted"]))
+
+
+@pytest.mark.parametrize(
+    ("befall", "over"),
+    [
+        pytest.param(nothing, 1, id="nobody holds it"),
+        pytest.param(held_by("n1"), 0, id="it is held"),
+        pytest.param(
+            all_of(held_by("n1"), lambda w: silence(w, "n1")), 0, id="its host is silent, and nothing is proven"
+        ),
+        pytest.param(all_of(held_by("n1"), released), 1, id="it is released, and nobody has written that yet"),
+        pytest.param(lambda w: w.put_instance(an_instance(ROLE_ALONE, slot=ROLE_SLOT)), 0, id="nobody ever had it"),
+    ],
+)
+def test_the_last_epoch_that_is_over(befall: Befall, over: int) -> None:
+    world = a_world("n1", "n2")
+    all_of(BOTH, befall)(world)
+    assert last_over(world, world.instances["shop/web-promoted"]) == over
+
+
+def test_before_the_end_is_proven_nobody_is_waited_for() -> None:
+    """It is asked where it could go when its host is lost: where the answer is nowhere, no host is fenced."""
+    world = a_world("n1", "n2")
+    all_of(BOTH, answered("n1", 7, 0), answered("n2", 7, 0), held_by("n1"))(world)
+    assert is_not_passed_over(asked(world), facts_of(world, "n2")) is None
+    released(world)
+    assert is_not_passed_over(asked(world), facts_of(world, "n2"))
+
+
+LONG = a_service(
+    "web",
+    unit(),
+    {**WRITER, "timeouts": {"start": "45s"}},
+    {"name": "quick", "role": "Promoted", "systemd": {"unit": "quick.service"}, "timeouts": {"start": "1s"}},
+    mode="Promotable",
+    replicas=2,
+    promotion={"scoreCommand": ["/position"]},
+)
+QUICK = a_service(
+    "web",
+    unit(),
+    {**WRITER, "timeouts": {"start": "1s"}},
+    mode="Promotable",
+    replicas=2,
+    promotion={"scoreCommand": ["/position"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("service", "wait_s"),
+    [
+        pytest.param(SCORED, START_S, id="the manifest does not say how long a start may take"),
+        pytest.param(LONG, 46.0, id="it does"),
+        pytest.param(QUICK, ANSWER_S, id="no shorter than a host that lives may need"),
+    ],
+)
+def test_a_last_word_is_waited_for_no_longer_than_the_start_of_what_is_promoted_may_take(
+    service: HAService, wait_s: float
+) -> None:
+    world = a_world("n1", "n2")
+    all_of(ONE_OWES, free_for(5.0))(world)
+    ask = asked(world, role=parts(service)[1])
+    waits = is_not_passed_over(ask, facts_of(world, "n1"))
+    assert waits is not None and waits.look_again_s == world.now_s - 5.0 + wait_s and waits.is_passing
+    assert older_words(ask) == ""
+
+
+def test_where_it_was_waited_for_in_vain_the_reason_says_that_an_older_number_counts() -> None:
+    world = a_world("n1", "n2")
+    all_of(ONE_OWES, free_for(START_S))(world)
+    assert (
+        older_words(asked(world)) == "n2 has not said how far its data goes after epoch 1 ended: an older number counts"
+    )
+    answered("n1", 7, 0)(world)
+    assert older_words(asked(world)).startswith("n1, n2 have not said how far")
+    answered("n1", 7, 1)(world)
+    answered("n2", 5, 1)(world)
+    assert older_words(asked(world)) == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.know import holdings
 from backstay_testing import worlds
-from backstay_testing.builders import a_service, unit
+from backstay_testing.builders import a_service, an_instance, unit
 from backstay_testing.worlds import a_world, put, report, say_ready
 
 WEB = a_service("web", unit("web"))
@@ -68,3 +68,18 @@ def test_since_when_some_host_is_ready_is_known_by_the_newest_manifest_and_while
     assert world.ready_s == {instance.uid: (2, 3.0)}, "a report that is put anew begins no wait anew"
     world.drop_instance(instance.key)
     assert not world.ready_s
+
+
+def test_since_when_nobody_holds_it_is_known_of_each_epoch_and_begins_anew_only_with_another() -> None:
+    world = a_world("n1")
+    instance, seen = an_instance(WEB, epoch=1, host="n1"), list[dict[str, tuple[int, float]]]()
+    free = instance.model_copy(update={"spec": instance.spec.model_copy(update={"grant": None})})
+    later = free.model_copy(update={"spec": free.spec.model_copy(update={"epoch": free.spec.epoch + 1})})
+    for at_s, one in ((1.0, instance), (2.0, free), (3.0, free), (4.0, instance), (5.0, free), (6.0, later)):
+        world.now_s = at_s
+        world.put_instance(one)
+        seen.append(dict(world.free_s))
+    uid, epoch = instance.uid, instance.spec.epoch
+    assert seen == [{}, {uid: (epoch, 2.0)}, {uid: (epoch, 2.0)}, {}, {uid: (epoch, 5.0)}, {uid: (epoch + 1, 6.0)}]
+    world.drop_instance(instance.key)
+    assert not world.free_s
