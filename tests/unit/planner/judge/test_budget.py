@@ -94,25 +94,66 @@ def spend(world: World, **ago_s: tuple[float, ...]) -> None:
     [
         pytest.param(3, {}, ["n1", "n2", "n3"], "", {}, id="as many as there are places"),
         pytest.param(2, {}, ["n1", "n2", "n3"], "", {"n3": "is used up (by hosts that "}, id="the last has none left"),
-        pytest.param(0, {}, ["n1"], "", {"n1": "the budget of 0 fences an hour is used up (it is 0); "}, id="no budget"),
+        pytest.param(
+            0, {}, ["n1"], "", {"n1": "the budget of 0 fences an hour is used up (it is 0); "}, id="no budget"
+        ),
         pytest.param(1, {"n2": (900.0,)}, ["n1"], "", {"n1": "of 1 fence an hour is used up (n2); "}, id="by another"),
         pytest.param(2, {"n2": (9.0, 9.0)}, ["n1"], "", {"n1": "is used up (n2 2 times); "}, id="twice by another"),
-        pytest.param(3, {"n1": (299.0,)}, ["n1"], "", {"n1": "1 time within the hour, and is left alone for 5 min"}, id="a pause after one"),
+        pytest.param(
+            3,
+            {"n1": (299.0,)},
+            ["n1"],
+            "",
+            {"n1": "1 time within the hour, and is left alone for 5 min"},
+            id="a pause after one",
+        ),
         pytest.param(3, {"n1": (300.0,)}, ["n1"], "", {}, id="the pause is over"),
-        pytest.param(4, {"n1": (599.0, 900.0)}, ["n1"], "", {"n1": "2 times within the hour, and is left alone for 10 min"}, id="twice as long after two"),
+        pytest.param(
+            4,
+            {"n1": (599.0, 900.0)},
+            ["n1"],
+            "",
+            {"n1": "2 times within the hour, and is left alone for 10 min"},
+            id="twice as long after two",
+        ),
         pytest.param(4, {"n1": (600.0, 900.0)}, ["n1"], "", {}, id="that pause is over, too"),
-        pytest.param(9, {"n1": (3500.0,) * 5}, ["n1"], "", {"n1": "is left alone for 1 h"}, id="but for an hour at most"),
-        pytest.param(3, {"n1": (900.0,), "n2": (900.0,)}, ["n1"], "", {"n1": "the last place in the budget of 3 fences an hour is kept for another host"}, id="the last place is not for who was fenced lately"),
+        pytest.param(
+            9, {"n1": (3500.0,) * 5}, ["n1"], "", {"n1": "is left alone for 1 h"}, id="but for an hour at most"
+        ),
+        pytest.param(
+            3,
+            {"n1": (900.0,), "n2": (900.0,)},
+            ["n1"],
+            "",
+            {"n1": "the last place in the budget of 3 fences an hour is kept for another host"},
+            id="the last place is not for who was fenced lately",
+        ),
         pytest.param(3, {"n1": (900.0,), "n2": (900.0,)}, ["n3"], "", {}, id="but for another"),
-        pytest.param(3, {"n1": (299.0,)}, ["n1", "n2", "n3"], "", {"n1": "left alone"}, id="who is refused takes no place"),
+        pytest.param(
+            3, {"n1": (299.0,)}, ["n1", "n2", "n3"], "", {"n1": "left alone"}, id="who is refused takes no place"
+        ),
         pytest.param(2, {}, [], "n1", {}, id="one that lives takes a place, too"),
-        pytest.param(1, {}, [], "n1", {"n1": "n1 lives, and the last place in the budget of 1 fence an hour is kept for hosts that are lost"}, id="but not the last"),
-        pytest.param(2, {}, ["n2"], "n1", {"n1": "n1 lives, and the last place"}, id="which is the last once the lost have theirs"),
+        pytest.param(
+            1,
+            {},
+            [],
+            "n1",
+            {"n1": "n1 lives, and the last place in the budget of 1 fence an hour is kept for hosts that are lost"},
+            id="but not the last",
+        ),
+        pytest.param(
+            2,
+            {},
+            ["n2"],
+            "n1",
+            {"n1": "n1 lives, and the last place"},
+            id="which is the last once the lost have theirs",
+        ),
         pytest.param(1, {}, ["n2"], "n1", {"n1": "is used up"}, id="of which they may leave none"),
         pytest.param(3, {"n1": (299.0,)}, [], "n1", {"n1": "left alone"}, id="one that lives has its pause, too"),
         pytest.param(1, {}, [], "", {}, id="no host lives that is to be fenced"),
     ],
-)  # fmt: skip
+)
 def test_who_may_not_be_fenced_now_and_why(
     size: int, spent: dict[str, tuple[float, ...]], waiting: list[str], alive: str, refused: dict[str, str]
 ) -> None:
