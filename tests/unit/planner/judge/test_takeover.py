@@ -27,7 +27,7 @@ from backstay_testing.worlds import (
 
 WEB = a_service()
 NOBODY = "n1 is not fenced, because no other host could take over ("
-LOCAL = {"placement": {"hosts": {"matchLabels": {"disk": "local"}}}}
+LOCAL: dict[str, Any] = {"placement": {"hosts": {"matchLabels": {"disk": "local"}}}}
 
 
 def scene(*others: str) -> World:
@@ -45,6 +45,11 @@ def left_alone(world: World) -> str:
 
 def ready_nowhere(world: World) -> None:
     say_ready(world, WEB, *(name for name in world.hosts if name != "n1"), ready=False, why="masked")
+
+
+def more_hosts(*names: str) -> Befall:
+    """That have not been asked."""
+    return all_of(*(lambda world, name=name: add_host(world, name) for name in names))
 
 
 def stays(name: str = "log", **more: Any) -> Befall:
@@ -114,12 +119,12 @@ def recreated(world: World) -> None:
         ),
         pytest.param(lambda w: w.drop_host("n2"), "shop/web: there is no other host)", id="there is no other host"),
         pytest.param(
-            all_of(ready_nowhere, lambda w: [add_host(w, name) for name in ("n3", "n4")]),
+            all_of(ready_nowhere, more_hosts("n3", "n4")),
             "shop/web: n2 is not ready: masked, n3 has ",
             id="three are named",
         ),
         pytest.param(
-            all_of(ready_nowhere, lambda w: [add_host(w, name) for name in ("n3", "n4", "n5")]),
+            all_of(ready_nowhere, more_hosts("n3", "n4", "n5")),
             "shop/web: 0/4 hosts can run it: 3 have ",
             id="of more the reasons are counted",
         ),

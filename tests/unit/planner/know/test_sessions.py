@@ -59,6 +59,12 @@ def reopened(world: World) -> None:
     world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=0))
 
 
+def renewed_once(world: World) -> None:
+    """Since it was reopened for its present session."""
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=1))
+
+
 def speaks(seq: int) -> Befall:
     return lambda world: speak(world, "n1", session("n1", seq))
 
@@ -98,6 +104,7 @@ def sealed(world: World) -> None:
         ),
         pytest.param(another_count, 1, None, id="the Lease counts it otherwise than its report"),
         pytest.param(reopened, 1, None, id="the Lease was reopened for it, and it has not renewed yet"),
+        pytest.param(renewed_once, 1, 1, id="it has renewed it once"),
     ],
 )
 def test_which_session_speaks_for_a_host_and_which_may_be_given_a_grant(
