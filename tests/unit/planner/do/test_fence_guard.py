@@ -17,6 +17,7 @@ from backstay_testing.fences import (
     OBSERVE,
     OFF,
     READ_OFF,
+    holds_more,
     holds_nothing,
     host,
     host_removed,
@@ -99,6 +100,7 @@ def test_who_takes_no_place_in_the_budget(befall: Befall) -> None:
         pytest.param(nothing, "On", "machine-n1", id="as its grant and its Host say"),
         pytest.param(host(stays_off=True), "StayOff", "machine-n1", id="its Host is to stay off"),
         pytest.param(host_removed, "On", "machine-n1", id="its Host is gone"),
+        pytest.param(holds_more, "On", "machine-n1", id="another session of it holds something, too"),
     ],
 )
 def test_what_a_new_request_says(befall: Befall, after: str, machine: str) -> None:

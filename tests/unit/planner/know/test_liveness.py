@@ -209,7 +209,7 @@ def test_what_a_session_holds(exclusive: bool, seq: int, holds: bool) -> None:
         pytest.param(
             {"onFailure": "Drain"}, [{"check": "Disk", "why": "is full"}], "is full", id="its admin wants it left"
         ),
-        pytest.param({"onFailure": "Report"}, [{"check": "Disk", "why": "is full"}], "", id="it is only told"),
+        pytest.param({"onFailure": "Stay"}, [{"check": "Disk", "why": "is full"}], "", id="it is only told"),
         pytest.param(None, [{"check": "Disk", "why": "is full"}], "", id="nobody said what to do"),
         pytest.param({"onFailure": "Drain"}, [], "", id="nothing is wrong"),
     ],
