@@ -307,4 +307,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '["-P", secret.get("password", "")]',
         f"{UNIT}/fencer/test_identity.py",
     ),
+    one(
+        "a session supersedes none of its own number",
+        _EVIDENCE,
+        "in session.supersedes and session.seq > grant.session.seq:",
+        "in session.supersedes and session.seq >= grant.session.seq:",
+        *_T,
+    ),
 )
