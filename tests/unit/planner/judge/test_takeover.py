@@ -168,7 +168,7 @@ def copies(name: str = "db", *, working: str = "", **more: Any) -> Befall:
 
 
 def worked_here(world: World) -> None:
-    """What is required worked, when the host was last heard of."""
+    """What is required worked, as the host last said."""
     stays("db")(world)
     instance = world.instances["shop/db-0"]
     tell(world, "n1", instance, an_order(instance))
