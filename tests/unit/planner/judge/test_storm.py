@@ -67,6 +67,12 @@ def leave_holding(world: World) -> None:
     put(world, a_service(), epoch=1, host="n1")
 
 
+def return_after(world: World) -> None:
+    """It renews again, and the request that wanted it off is still there."""
+    world.put_request(request := a_request("n1"))
+    world.fenced_s[request.key] = world.now_s - 1.0
+
+
 def be_removed(world: World, *, ago_s: float, want: Want = "Off") -> None:
     """Its Lease goes with its Host, and the operator that saw it sealed is another one: what is left is its FenceRequest."""
     world.put_request(request := a_request("n1", want=want))
@@ -100,6 +106,7 @@ def be_removed(world: World, *, ago_s: float, want: Want = "Off") -> None:
         ),
         pytest.param(lambda w: be_removed(w, ago_s=60.0), False, id="for a minute too"),
         pytest.param(lambda w: be_removed(w, ago_s=1.0, want="Observe"), False, id="not one that is only looked at"),
+        pytest.param(return_after, False, id="nor one that has returned, though it is still wanted off"),
         pytest.param(be_sealed_alive, False, id="not one that was sealed though it renewed: it was not silent"),
     ],
 )
