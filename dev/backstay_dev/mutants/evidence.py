@@ -104,8 +104,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a renewal disproves a person's word",
         _EVIDENCE,
-        "request is None or request.spec.confirm is None or is_disproved(world, request):",
-        "request is None or request.spec.confirm is None:",
+        "request is None or is_disproved(world, request):",
+        "request is None:",
         *_T,
         f"{STORIES}/test_faults.py",
         f"{STORIES}/test_text.py",
@@ -306,5 +306,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '["-f", password_file] if password_file else ["-P", ""]',
         '["-P", secret.get("password", "")]',
         f"{UNIT}/fencer/test_identity.py",
+    ),
+    one(
+        "a session supersedes none of its own number",
+        _EVIDENCE,
+        "in session.supersedes and session.seq > grant.session.seq:",
+        "in session.supersedes and session.seq >= grant.session.seq:",
+        *_T,
     ),
 )

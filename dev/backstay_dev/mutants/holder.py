@@ -226,4 +226,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "<= self._monitor.by_admin.keys())",
         f"{UNIT}/agent/test_waits.py",
     ),
+    one(
+        "a Lease of another session of one's own number is not taken",
+        f"{AGENT}/core/sessions.py",
+        "return Hold.TAKE if lease.seq < mine.seq",
+        "return Hold.TAKE if lease.seq <= mine.seq",
+        f"{UNIT}/agent/core/test_sessions.py",
+    ),
+    one(
+        "an order to another session does not even take hands off",
+        f"{AGENT}/core/rules.py",
+        "or record.epoch != order.epoch or order.session != checkpoint.session:",
+        "or record.epoch != order.epoch:",
+        f"{UNIT}/agent/core/test_rules.py",
+    ),
 )

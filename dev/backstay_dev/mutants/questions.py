@@ -118,7 +118,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "one answer of a row that says so is enough",
         _HEALTH,
-        "(look.in_time or (health.refused and row > 1))",
+        "(look.in_time or health.refused)",
         "look.in_time",
         _C,
     ),

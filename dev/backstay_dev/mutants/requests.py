@@ -262,4 +262,32 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ":",
         f"{UNIT}/planner/do/test_removal.py",
     ),
+    one(
+        "a proof stays though a person's word besides it was not true",
+        f"{PLANNER}/do/fences.py",
+        "    if request is None or request.status.evidence is not None or not is_disproved(world, request):\n",
+        "    if request is None or not is_disproved(world, request):\n",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
+        "an on is owed by the device of the level that was used",
+        f"{PLANNER}/do/fences.py",
+        "        each.name == level and any(",
+        "        any(",
+        f"{UNIT}/planner/do/test_past_sessions.py",
+    ),
+    one(
+        "a Lease that is sealed for an older session is not sealed again before it is reopened",
+        f"{PLANNER}/do/fences.py",
+        "    if seen.lease.sealed:\n",
+        "    if False:\n",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
+        "a Lease that a newer session holds is not read for an older one",
+        f"{PLANNER}/do/fences.py",
+        "    if latest is None or seen is None or seen.lease.seq > latest.seq or holds_exclusively(world, host, latest.text):",
+        "    if latest is None or seen is None or holds_exclusively(world, host, latest.text):",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
 )

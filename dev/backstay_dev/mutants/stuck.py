@@ -110,4 +110,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "self.failed += 1",
         f"{UNIT}/agent/test_full_disk.py",
     ),
+    one(
+        "a host that lives is not sealed while anything stands against it",
+        f"{PLANNER}/do/fences.py",
+        "    if found is None or found.why_not:\n",
+        "    if found is None:\n",
+        *_TABLE,
+    ),
 )

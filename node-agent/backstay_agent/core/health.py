@@ -115,8 +115,7 @@ def judge(health: Health, look: Look, by: Thresholds, signs: Signs = CALM) -> He
     """Take one more answer into account."""
     now = _counted(health, look)
     if look.good:
-        is_over = now.verdict is Verdict.WORKS or now.row >= by.successes
-        return replace(now, verdict=Verdict.WORKS, why="") if is_over else now
+        return replace(now, verdict=Verdict.WORKS, why="") if now.row >= by.successes else now
     if now.verdict is Verdict.FAILS or (now.verdict is not Verdict.SUSPECT and now.row < by.failures):
         return now
     if now.refused:
@@ -133,7 +132,7 @@ def _counted(health: Health, look: Look) -> Health:
         health,
         row=row,
         last_was_good=look.good,
-        refused=not look.good and (look.in_time or (health.refused and row > 1)),
+        refused=not look.good and (look.in_time or health.refused),
         took_s=(*health.took_s, look.took_s)[-RECENT:] if look.good else health.took_s,
         spent=0 if look.good and row >= RECENT else health.spent,
     )

@@ -78,7 +78,7 @@ def status_fences(world: World, host: str) -> list[Fence]:
 def is_in_status(world: World, request: FenceRequest) -> bool:
     """Whether it may go without being forgotten: it does not count, or stands in its Host's status."""
     host = world.hosts.get(request.spec.host)
-    if host is None or request.key not in world.fenced_s or not counts(world, request.key):
+    if host is None or not counts(world, request.key):
         return True
     return any(fence.request == request.key for fence in host.status.fences)
 
@@ -90,7 +90,8 @@ def _refusal(world: World, spent: Mapping[str, tuple[float, ...]], host: str, ro
     times = f"{len(ages)} time{'' if len(ages) == 1 else 's'}"
     if room <= 0:
         used = ", ".join(f"{name}{'' if len(each) == 1 else f' {len(each)} times'}" for name, each in spent.items())
-        return f"{budget} is used up ({used or 'it is 0'}); {by_hand}"
+        by_whom = used or ("by hosts that have been silent for longer" if size else "it is 0")
+        return f"{budget} is used up ({by_whom}); {by_hand}"
     if ages and room == 1:
         return f"{host} was fenced {times} within the hour, and the last place in {budget} is kept for another host; {by_hand}"
     if _pause_s(world, ages) > 0:

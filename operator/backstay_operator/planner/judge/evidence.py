@@ -105,7 +105,7 @@ def confirmation(world: World, request: FenceRequest | None) -> Confirm | None:
 
     A machine that is off never renews again, so one renewal disproves it for ever, however silent the host falls later.
     """
-    if request is None or request.spec.confirm is None or is_disproved(world, request):
+    if request is None or is_disproved(world, request):
         return None
     return request.spec.confirm
 

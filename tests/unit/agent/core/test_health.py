@@ -1,5 +1,7 @@
 """Thresholds: so many answers in a row change a verdict, and not one less; and what may only be slow is given more time, once."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,8 +80,10 @@ PATIENT = Thresholds(2, 1, limit_s=2.0, every_s=5.0, more=3)
         pytest.param("+...+...", BUSY, "WWSSWWSS", id="what is left of it is left"),
         pytest.param("+...+....", BUSY, "WWSSWWSSF", id="and no more than that"),
         pytest.param("+.....+++++..", BUSY, "WWSSSFWWWWWWS", id="five good answers in a row end an episode"),
+        pytest.param("+.....+++++.....", BUSY, "WWSSSFWWWWWWSSSF", id="and its time is whole again"),
         pytest.param("+.....++++..", BUSY, "WWSSSFWWWWWF", id="four do not"),
         pytest.param("+ss..", CALM, "WWWWS", id="answers that took longer and longer speak for slowness"),
+        pytest.param("ss..", CALM, "WWWS", id="two are enough"),
         pytest.param("ss+..", CALM, "WWWWF", id="not if the last was quick again"),
         pytest.param("++s..", CALM, "WWWWF", id="nor one alone"),
         pytest.param("s..", CALM, "WWF", id="nor the only one"),
@@ -92,6 +96,17 @@ def test_what_may_only_be_slow_is_suspected_for_a_while(answers: str, signs: Sig
     assert verdicts(answers, PATIENT, signs) == expected
 
 
+def test_an_answer_between_that_is_not_enough_costs_no_less_of_the_time() -> None:
+    assert verdicts("..+...", replace(PATIENT, successes=2), BUSY) == "USSSSF"
+
+
+def test_what_has_failed_is_not_suspected_again_and_keeps_its_reason() -> None:
+    failed = healths("+.....", PATIENT, BUSY)[-1]
+    assert judge(failed, LOOKS["."], PATIENT, BUSY).why == failed.why != ""
+    (*_, at_once) = healths("+..", PATIENT)
+    assert judge(at_once, LOOKS["."], PATIENT, BUSY).verdict is FAILS
+
+
 @pytest.mark.parametrize(
     ("answers", "signs", "expected"),
     [
@@ -101,6 +116,13 @@ def test_what_may_only_be_slow_is_suspected_for_a_while(answers: str, signs: Sig
             "answers slowly: its last 3 answers took 0.1-1.0 s of 2 s, and then none came; the host's cpu pressure is 63 %;"
             " waiting up to 15 s more before it counts as failed",
             id="all that is known",
+        ),
+        pytest.param(
+            "+..",
+            BUSY,
+            "answers slowly: its last answer took 0.1 s of 2 s, and then none came; the host's cpu pressure is 63 %;"
+            " waiting up to 15 s more before it counts as failed",
+            id="it has answered once",
         ),
         pytest.param(
             "..",

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from backstay_agent.core.checkpoint import Checkpoint, Record
-from backstay_agent.core.rules import Ignored, NotToStart, hands_off, may_start, must_stop, take, take_aside
+from backstay_agent.core.rules import (
+    Ignored,
+    NotToStart,
+    above,
+    beneath,
+    hands_off,
+    may_start,
+    must_stop,
+    take,
+    take_aside,
+)
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.plain import InstanceOrder, Probe, SessionRef, TcpSocket, Timeouts
 from backstay_testing.agent_world import address, unit
@@ -19,6 +29,7 @@ from backstay_testing.journalled import CARRIED, CLOSED, MINE, RUNNING, a_record
     ("record", "order", "expected"),
     [
         pytest.param(None, an_order(), a_record(), id="a new grant is recorded"),
+        pytest.param(None, an_order(role="Promoted"), a_record(role="Promoted"), id="…with its role"),
         pytest.param(None, an_order("Down"), CLOSED, id="an epoch never started is over as soon as it is recorded"),
         pytest.param(None, an_order(session=replace(MINE, nonce="x")), Ignored, id="another session's is not ours"),
         pytest.param(None, an_order(session=replace(MINE, boot_id="x")), Ignored, id="another boot's is not ours"),
@@ -93,6 +104,10 @@ def test_what_an_order_makes_of_what_is_journalled(record: Record | None, order:
         pytest.param(None, an_order(hands_off="x"), Ignored, id="unknown"),
         pytest.param(RUNNING, an_order(epoch=4, hands_off="x"), Ignored, id="another epoch"),
         pytest.param(CLOSED, an_order(hands_off="x"), Ignored, id="over"),
+        pytest.param(
+            RUNNING, an_order(hands_off="x", session=replace(MINE, nonce="x")), Ignored, id="another session's"
+        ),
+        pytest.param(CARRIED, an_order(hands_off="x"), Ignored, id="carried over from the session before"),
         pytest.param(replace(RUNNING, want="Down"), an_order(hands_off="x"), Ignored, id="it is to stop"),
     ],
 )
@@ -269,3 +284,26 @@ def test_probes_and_time_limits_need_no_restart_and_everything_else_does() -> No
     assert same_work((unit(),), (unit(probes=(probe,), timeouts=Timeouts(stop="3s")),))
     assert not same_work((unit(),), (unit(unit="b.service"),))
     assert not same_work((unit(), address()), (address(), unit()))
+
+
+COPY = replace(RUNNING, uid="copy")
+PROMOTED = replace(RUNNING, uid="promoted", role="Promoted")
+
+
+@pytest.mark.parametrize(
+    ("copy", "stands"),
+    [
+        pytest.param(COPY, True, id="a copy of its service runs here"),
+        pytest.param(replace(COPY, service="log"), False, id="a copy of another service"),
+        pytest.param(replace(COPY, namespace="bank"), False, id="a copy of a service of this name elsewhere"),
+    ],
+)
+def test_what_a_promoted_one_stands_on(copy: Record, stands: bool) -> None:
+    here = checkpoint(PROMOTED, copy)
+    assert (beneath(PROMOTED, here), above(copy, here)) == ((copy, PROMOTED) if stands else (None, None))
+
+
+def test_what_has_not_begun_or_has_ended_carries_nothing_and_stands_on_nothing() -> None:
+    assert beneath(PROMOTED, checkpoint(PROMOTED, replace(COPY, may_run=False))) is None
+    assert above(COPY, checkpoint(COPY, replace(PROMOTED, may_run=False))) is None
+    assert above(PROMOTED, checkpoint(COPY, PROMOTED, replace(PROMOTED, uid="other"))) is None

@@ -147,6 +147,8 @@ def a_lease(holder: str, *, seq: int, sealed: bool = False) -> HostLease:
     [
         pytest.param(a_lease("", seq=0), Hold.TAKE, id="nobody has held it yet"),
         pytest.param(a_lease("b/old", seq=4), Hold.TAKE, id="an older session's, unsealed"),
+        pytest.param(a_lease("b/other", seq=5), Hold.LOST, id="another session's of our number, unsealed"),
+        pytest.param(a_lease("b/other", seq=5, sealed=True), Hold.LOST, id="another session's of our number, sealed"),
         pytest.param(a_lease("b/old", seq=4, sealed=True), Hold.WAIT, id="an older session's, sealed"),
         pytest.param(a_lease("b/mine", seq=5), Hold.RENEW, id="ours"),
         pytest.param(a_lease("b/mine", seq=5, sealed=True), Hold.LOST, id="ours, sealed"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from backstay_operator.planner.actions import RequestFence
 from backstay_operator.planner.do.fence_guard import fence_guard, guards_refusal, held_back
 from backstay_operator.planner.do.fences import fence_actions
-from backstay_testing.builders import session
+from backstay_testing.builders import a_service, session, unit
 from backstay_testing.fences import (
     CONFIRMED,
     HANDS_OFF,
     NO_DEVICE,
+    OBSERVE,
     OFF,
     READ_OFF,
+    holds_more,
+    holds_nothing,
     host,
     host_removed,
     late,
@@ -24,7 +29,7 @@ from backstay_testing.fences import (
     spent,
     storm,
 )
-from backstay_testing.worlds import Befall, all_of, nothing, silence
+from backstay_testing.worlds import Befall, add_host, all_of, nothing, put, say_ready, silence
 
 IN_HANDS_OFF = "n1 is in maintenance (HandsOff): nobody is fenced"
 NO_MEANS = "n1 has no fencing device, so sealing it would prove nothing"
@@ -47,6 +52,8 @@ SPENT = "the budget of 3 fences an hour is used up"
         pytest.param(all_of(silent, storm, READ_OFF), "", "", id="what is read off needs no guard"),
         pytest.param(all_of(silent, storm, CONFIRMED), "", "", id="what a person confirms needs none"),
         pytest.param(all_of(sealed, storm, OFF), IN_STORM, "", id="what is ordered is not refused any more"),
+        pytest.param(all_of(sealed, storm, OBSERVE), IN_STORM, IN_STORM, id="what is only read is"),
+        pytest.param(all_of(silent, HANDS_OFF, storm), IN_HANDS_OFF, "", id="what nobody fences in maintenance is no guard's"),
         pytest.param(all_of(late, storm), IN_STORM, "", id="a late host is not refused yet"),
         # Which is said first.
         pytest.param(all_of(silent, HANDS_OFF, CONFIRMED), "", "", id="a person's word before maintenance"),
@@ -67,11 +74,33 @@ def test_what_holds_a_fence_back_and_which_reason_is_told(befall: Befall, held: 
 
 
 @pytest.mark.parametrize(
+    "befall",
+    [
+        pytest.param(nobody_takes_over, id="whose end would help nobody"),
+        pytest.param(holds_nothing, id="who holds nothing"),
+        pytest.param(OFF, id="whose off is ordered, and counts already"),
+    ],
+)
+def test_who_takes_no_place_in_the_budget(befall: Befall) -> None:
+    """n4 has been silent for less long, and the one place is its own."""
+    world = scene()
+    world.settings = replace(world.settings, fence_budget=1)
+    other = a_service("log", unit("log"))
+    add_host(world, "n4", has_device=True, silent_s=10.0)
+    put(world, other, epoch=1, host="n4")
+    say_ready(world, other, "n3")
+    all_of(silent, befall)(world)
+    world.fenced_s.clear()
+    assert "n4" not in fence_guard(world).budget.refused
+
+
+@pytest.mark.parametrize(
     ("befall", "after", "machine"),
     [
         pytest.param(nothing, "On", "machine-n1", id="as its grant and its Host say"),
         pytest.param(host(stays_off=True), "StayOff", "machine-n1", id="its Host is to stay off"),
         pytest.param(host_removed, "On", "machine-n1", id="its Host is gone"),
+        pytest.param(holds_more, "On", "machine-n1", id="another session of it holds something, too"),
     ],
 )
 def test_what_a_new_request_says(befall: Befall, after: str, machine: str) -> None:

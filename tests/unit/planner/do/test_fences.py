@@ -10,7 +10,7 @@ from backstay_operator.planner.actions import SealLease
 from backstay_operator.planner.do.fence_guard import fence_guard
 from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import PROVEN, SWITCHED_OFF, a_request, a_service, being_deleted, session
+from backstay_testing.builders import PROVEN, SWITCHED_OFF, a_request, a_service, being_deleted, session, unit
 from backstay_testing.fences import (
     CONFIRMED,
     HANDS_OFF,
@@ -45,7 +45,9 @@ from backstay_testing.worlds import (
     put,
     renew,
     report,
+    seal,
     silence,
+    speak,
 )
 
 
@@ -172,6 +174,11 @@ GIVEN_UP = "delete: somebody has deleted it, and it owes nothing"
             id="back: a person's word was not true",
         ),
         pytest.param(
+            all_of(asked(a_request("n1", is_confirmed=True, status=PROVEN)), lambda w: renew(w, "n1")),
+            [],
+            id="back: what is proven besides stays, though a person's word was not true",
+        ),
+        pytest.param(
             all_of(CONFIRMED, lambda w: renew(w, "n1"), silent),
             ["delete: eve has confirmed that n1 is powered off, but it has renewed its Lease since: that does not count"],
             id="silent again: a word that was not true never counts",
@@ -218,6 +225,20 @@ def runs_twice(world: World) -> None:
     put(world, a_service(exclusive=False), epoch=0)
 
 
+def reopens_for_it(world: World) -> None:
+    """Its second session speaks and was confirmed off; the Lease is sealed for its first."""
+    speak(world, "n1", session("n1", 2))
+    hold(world, "n1", session("n1"))
+    sealed(world)
+    world.put_request(a_request("n1", session("n1", 2), want="Observe", is_confirmed=True))
+
+
+def holds_log(world: World) -> None:
+    hold(world, "n1", session("n1"))
+    silence(world, "n1")
+    put(world, a_service("log", unit("log")), epoch=1, host="n1")
+
+
 GONE = "Withdrawn: another session holds the Lease of n1"
 ASK = "ask Observe: shop/web-0 waits for what n1 was running for an HAInstance that is gone"
 
@@ -240,6 +261,10 @@ ASK = "ask Observe: shop/web-0 waits for what n1 was running for an HAInstance t
         pytest.param(all_of(lambda w: hold(w, "n1", session("n1")), sealed, CONFIRMED), [], id="sealed: it counts"),
         pytest.param(all_of(lambda w: hold(w, "n1", session("n1")), sealed), [ASK], id="sealed, and nobody has said anything"),
         pytest.param(all_of(CONFIRMED, lambda w: hold(w, "n1", session("n1", 2))), [GONE], id="a newer one has the Lease"),
+        pytest.param(all_of(OBSERVE, lambda w: hold(w, "n1", session("n1", 2))), [GONE], id="a newer one has it, and the power was only read"),
+        pytest.param(reopens_for_it, [], id="an older session is sealed: the Lease is reopened for this one first"),
+        pytest.param(lambda w: seal(w, "n1"), [ASK], id="sealed a moment ago"),
+        pytest.param(holds_log, [LOOK_SILENT], id="it holds something besides: that is looked at"),
         pytest.param(lambda w: silence(w, "n1", 0.0), [], id="it may still take its Lease"),
         pytest.param(all_of(CONFIRMED, lambda w: silence(w, "n1", 0.0)), [], id="confirmed, and it may still take its Lease"),
         pytest.param(all_of(CONFIRMED, untrusted), [], id="that may be our own trouble"),
@@ -265,3 +290,10 @@ def test_a_lease_that_nobody_holds_is_sealed_in_the_name_of_the_session_that_is_
     CONFIRMED(world)
     (action,) = fence_actions(world, fence_guard(world), "n1")
     assert isinstance(action, SealLease) and action.session == session("n1")
+
+
+def test_a_lease_of_its_own_is_sealed_in_its_own_name() -> None:
+    world = awaiting()
+    all_of(lambda w: hold(w, "n1", session("n1")), silent, CONFIRMED)(world)
+    (action,) = fence_actions(world, fence_guard(world), "n1")
+    assert isinstance(action, SealLease) and action.session is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import DeleteFence
@@ -64,6 +65,11 @@ def overtaken(world: World) -> None:
     """Another session holds its Lease, but has not reported yet."""
     hold(world, "n1", session("n1", 2))
     holds_nothing(world)
+
+
+def tried(**more: str) -> Raw:
+    (attempt,) = SWITCHED_OFF["attempts"]
+    return {"attempts": [attempt | more]}
 
 
 OWES = asked(a_request("n1", status=SWITCHED_OFF))
@@ -127,6 +133,12 @@ CLOSED = all_of(sealed, holds_nothing)
             ["delete: n1 was powered on again more than an hour ago"],
             id="it was switched on an hour ago",
         ),
+        pytest.param(
+            all_of(CLOSED, asked(a_request("n1", status=PROVEN)), counting(ago_s=3600.0)), [], id="it was off anyway, and is still"
+        ),
+        pytest.param(
+            all_of(CLOSED, OFF_AGAIN, told, lambda w: w.drop_assignment("n1")), [], id="somebody has deleted its HostAssignment"
+        ),
     ],
 )  # fmt: skip
 def test_what_is_done_about_sessions_of_the_past(befall: Befall, expected: list[str]) -> None:
@@ -162,6 +174,9 @@ def test_what_the_api_server_must_say_before_a_request_is_forgotten(befall: Befa
         pytest.param(a_request("n1", status=SWITCHED_OFF), host(stays_off=True), False, id="it is to stay off"),
         pytest.param(a_request("n1", status=SWITCHED_OFF), NO_DEVICE, False, id="the device is none of the host's"),
         pytest.param(a_request("n1", status=SWITCHED_OFF), host_removed, True, id="its Host is gone"),
+        pytest.param(a_request("n1", status=tried(action="on")), nothing, False, id="only an on was sent"),
+        pytest.param(a_request("n1", status=tried(level="pdu")), nothing, False, id="by a level that is none of the host's"),
+        pytest.param(a_request("n1", status=tried(device="pdu")), nothing, False, id="by a device that is none of the level's"),
         pytest.param(a_request("n1", status=OFF_IN_VAIN), nothing, False, id="the off did nothing"),
     ],
 )  # fmt: skip

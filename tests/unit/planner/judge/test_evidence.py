@@ -22,7 +22,7 @@ from backstay_operator.planner.judge.evidence import (
 )
 from backstay_operator.planner.judge.storm import Storm
 from backstay_operator.planner.know.sessions import request_name
-from backstay_operator.planner.know.world import World
+from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
 from backstay_testing import worlds
 from backstay_testing.builders import (
@@ -30,6 +30,7 @@ from backstay_testing.builders import (
     a_host,
     a_request,
     a_service,
+    an_assignment,
     an_instance,
     session,
 )
@@ -80,6 +81,20 @@ def says(*, epoch: int, released: bool = False) -> Befall:
     return lambda world: report(world, WEB, "n1", "Stopped", epoch=epoch, released=released)
 
 
+def renewals(number: int) -> Befall:
+    """So often has the Lease been renewed."""
+
+    def befall(world: World) -> None:
+        seen = world.leases["n1"]
+        world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=number))
+
+    return befall
+
+
+def no_lease(world: World) -> None:
+    del world.leases["n1"]
+
+
 def seal(world: World) -> None:
     worlds.seal(world, "n1")
 
@@ -120,7 +135,15 @@ EXCLUSIVE = [
         speaks(SAME, 6, supersedes=("nonce-n1-5",), machine="clone"), None, id="superseded by another machine"
     ),
     pytest.param(speaks(SAME, 4, supersedes=("nonce-n1-5",)), None, id="superseded by a session that is not newer"),
+    pytest.param(
+        speaks(SAME, 5, supersedes=("nonce-n1-5",)), None, id="superseded by another session of its own number"
+    ),
     pytest.param(lives(NEXT, 6), "Boot", id="another boot, a higher seq, and it has renewed the Lease"),
+    pytest.param(
+        all_of(lives(NEXT, 6), renewals(1)), "Boot", id="another boot, and it has renewed the Lease for the first time"
+    ),
+    pytest.param(all_of(lives(NEXT, 6), no_lease), None, id="another boot, and somebody has deleted the Lease"),
+    pytest.param(lambda w: w.put_assignment(an_assignment("n1")), None, id="no session has ever reported"),
     pytest.param(all_of(lives(NEXT, 6), seal), "Boot", id="the same, sealed since"),
     pytest.param(lives(BEFORE, 5), None, id="another boot, but not a higher seq"),
     pytest.param(lives(BEFORE, 4), None, id="an earlier boot: a stale report"),
@@ -142,6 +165,11 @@ EXCLUSIVE = [
     pytest.param(all_of(seal, asked(power="Off")), None, id="read off once is no proof"),
     pytest.param(all_of(seal, asked(confirm=True)), "Manual", id="sealed and confirmed"),
     pytest.param(asked(confirm=True), None, id="confirmed, but it may still renew"),
+    pytest.param(
+        all_of(asked(confirm=True), no_lease),
+        None,
+        id="confirmed, but it may make its Lease anew: somebody has deleted it",
+    ),
     pytest.param(all_of(seal, asked(4, confirm=True)), None, id="confirmed for another session"),
     pytest.param(
         all_of(asked(confirm=True), holds(NEXT, 6)), "Manual", id="confirmed, and the Lease is in other hands"
@@ -177,10 +205,8 @@ NOT_EXCLUSIVE = [
     pytest.param(silent(2.0), "NotExclusive", id="silent"),
     pytest.param(seal, "NotExclusive", id="sealed"),
     pytest.param(holds(SAME, 6), "NotExclusive", id="another session holds the Lease"),
-    pytest.param(lambda w: w.leases.pop("n1"), None, id="somebody has deleted its Lease"),
-    pytest.param(
-        all_of(lambda w: w.leases.pop("n1"), lambda w: w.drop_host("n1")), "NotExclusive", id="it was removed"
-    ),
+    pytest.param(no_lease, None, id="somebody has deleted its Lease"),
+    pytest.param(all_of(no_lease, lambda w: w.drop_host("n1")), "NotExclusive", id="it was removed"),
 ]
 
 
@@ -230,6 +256,80 @@ def test_what_is_stopped_and_only_not_recorded_is_nothing_to_stop_by_hand(unreco
     report(world, WEB, "n1", "Stuck", epoch=3, why="the disk is full", unrecorded=unrecorded)
     found = closed(world, instance)
     assert isinstance(found, Missing) and found.why.startswith(words)
+
+
+def has(*, mode: str = "") -> Befall:
+    """Its Host names a device."""
+    return lambda w: w.hosts.update(n1=a_host("n1", has_device=True, mode=mode))
+
+
+def observed(world: World) -> None:
+    world.put_request(a_request("n1", GRANTED, want="Observe"))
+
+
+def out_of_touch(world: World) -> None:
+    world.own_path = OwnPath(healthy=False)
+
+
+@pytest.mark.parametrize(
+    ("befall", "words"),
+    [
+        pytest.param(nothing, "n1 has not said yet that epoch 3 is over", id="it lives"),
+        pytest.param(says(epoch=3), "n1 has not said yet that epoch 3 is over", id="it lives, and has stopped it"),
+        pytest.param(
+            all_of(silent(9.0), out_of_touch),
+            "n1 is late, but this operator has itself only just",
+            id="who is silent: it, or we?",
+        ),
+        pytest.param(
+            all_of(silent(100.0), has(mode="HandsOff")),
+            "n1 is silent: it is in maintenance (HandsOff), so",
+            id="maintenance",
+        ),
+        pytest.param(
+            all_of(silent(100.0), has(mode="HandsOff"), asked(confirm=True)),
+            "n1 is silent: a person has confirmed that",
+            id="a person was quicker",
+        ),
+        pytest.param(
+            all_of(silent(100.0), has()),
+            "n1 is silent: it is not proven to be off yet; its power is being read",
+            id="nobody was asked yet",
+        ),
+        pytest.param(
+            all_of(silent(100.0), has(), observed),
+            "n1 is silent: it is not proven to be off yet; its power is being read",
+            id="it is only read",
+        ),
+        pytest.param(
+            all_of(seal, has(), asked()),
+            "n1 is sealed: its fencing device has not shown yet that it is off",
+            id="off is ordered",
+        ),
+        pytest.param(speaks(SAME, 6), "n1 has not said yet", id="another session reports, and it renews"),
+        pytest.param(
+            holds(NEXT, 6),
+            "n1 is running another session, which has not reported that the old one is over",
+            id="another session renews",
+        ),
+    ],
+)
+def test_what_is_missing(befall: Befall, words: str) -> None:
+    world, instance = scene()
+    befall(world)
+    found = closed(world, instance)
+    assert isinstance(found, Missing) and found.why.startswith(words)
+
+
+@pytest.mark.parametrize(("reason", "said"), [("the LED is dark", ": the LED is dark"), ("", "")])
+def test_who_confirmed_and_what_they_saw_is_told(reason: str, said: str) -> None:
+    world, instance = scene()
+    all_of(seal, asked(confirm=True))(world)
+    (request,) = world.requests.values()
+    assert request.spec.confirm is not None
+    confirm = request.spec.confirm.model_copy(update={"reason": reason})
+    world.put_request(request.model_copy(update={"spec": request.spec.model_copy(update={"confirm": confirm})}))
+    assert closed(world, instance).why == f"eve has confirmed that n1 is powered off{said}"
 
 
 def test_what_is_missing_names_the_host_and_what_a_person_can_do() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models import ServiceClass
-from backstay_operator.planner.actions import RequestFence
+from backstay_operator.planner.actions import RequestFence, SealLease
 from backstay_operator.planner.do.fence_guard import about_stop, fence_guard
 from backstay_operator.planner.do.fences import fence_actions
 from backstay_operator.planner.judge.stuck import stops_in_order, unstoppable
@@ -265,3 +265,34 @@ def test_one_that_is_silent_or_sealed_is_as_any_other(befall: Befall) -> None:
 def test_a_seal_of_who_lives_is_marked_until_it_is_opened_again() -> None:
     lease = a_lease("n1").sealed_(alive=True)
     assert lease.sealed_alive and not lease.reopened("boot/next", 2).sealed_alive
+
+
+def test_of_what_can_be_stopped_on_that_host_nothing_is_said() -> None:
+    world = scene()
+    other = put(world, a_service("log", unit("log")), epoch=1, host="n1")
+    found = fence_guard(world)
+    assert (bool(about_stop(found, world.instances["shop/web-0"])), about_stop(found, other)) == (True, "")
+
+
+def test_a_host_that_lives_and_is_not_fenced_anyway_is_not_held_against_the_budget() -> None:
+    world = scene()
+    world.settings = replace(world.settings, fence_budget=0)
+    assert list(fence_guard(world).budget.refused) == ["n1"]
+    ready_nowhere(world)
+    assert list(fence_guard(world).budget.refused) == []
+
+
+@pytest.mark.parametrize(
+    ("befall", "expected"),
+    [
+        pytest.param(nothing, [("shop/web cannot be stopped on n1", True)], id="nothing stands against it"),
+        pytest.param(ready_nowhere, [], id="nobody could take over"),
+    ],
+)
+def test_a_host_that_lives_is_sealed_only_where_nothing_stands_against_it(
+    befall: Befall, expected: list[tuple[str, bool]]
+) -> None:
+    world = scene()
+    befall(world)
+    done = fence_actions(world, fence_guard(world), "n1")
+    assert [(one.why, one.alive) for one in done if isinstance(one, SealLease)] == expected

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from backstay_api.objects.models.host import HostStatus
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_operator.planner.actions import CreateLease, ReopenLease
-from backstay_operator.planner.know.sessions import last_sealed, lease_actions, live, published, request_name
+from backstay_operator.planner.know.sessions import (
+    failed_report,
+    last_sealed,
+    lease_actions,
+    live,
+    published,
+    request_name,
+)
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.preconditions import Gone, Still
 from backstay_testing.builders import (
@@ -24,7 +31,7 @@ from backstay_testing.builders import (
     session,
     unit,
 )
-from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, renew, seal, silence, speak
+from backstay_testing.worlds import Befall, a_world, all_of, hold, nothing, put, renew, report, seal, silence, speak
 
 
 def unreported(world: World) -> None:
@@ -50,6 +57,12 @@ def reopened(world: World) -> None:
     """For its present session, which has not renewed it yet."""
     seen = world.leases["n1"]
     world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=0))
+
+
+def renewed_once(world: World) -> None:
+    """Since it was reopened for its present session."""
+    seen = world.leases["n1"]
+    world.leases["n1"] = replace(seen, lease=replace(seen.lease, renewal=1))
 
 
 def speaks(seq: int) -> Befall:
@@ -91,6 +104,7 @@ def sealed(world: World) -> None:
         ),
         pytest.param(another_count, 1, None, id="the Lease counts it otherwise than its report"),
         pytest.param(reopened, 1, None, id="the Lease was reopened for it, and it has not renewed yet"),
+        pytest.param(renewed_once, 1, 1, id="it has renewed it once"),
     ],
 )
 def test_which_session_speaks_for_a_host_and_which_may_be_given_a_grant(
@@ -225,6 +239,7 @@ DOUBTED = "the session that holds something on n1 was doubted: it may have been 
         pytest.param(all_of(holds(4), told_sealed(5)), (SEALED, 5), id="one before it holds something, and nobody knows of it any more"),
         pytest.param(all_of(holds(6), told_sealed(5)), (HELD, 6), id="one after it holds something"),
         pytest.param(all_of(speaks(6), told_sealed(5)), (NEW, None), id="it was told of an earlier session"),
+        pytest.param(all_of(told_sealed(5), unreported), (NEW, None), id="it was told that one is sealed, and nobody speaks for the host"),
         pytest.param(all_of(saw_sealed(5)), (NEW, None), id="we saw it sealed, but another machine has this name now"),
         pytest.param(
             all_of(holds(5), saw_sealed(5), asked("Off", 4)), (SEALED, 5), id="what we saw is later than what was asked"
@@ -292,6 +307,7 @@ def test_a_lease_is_made_unsealed_for_a_session_only_while_its_grant_stands(
         pytest.param(all_of(told_sealed(1), lambda w: hold(w, "n1", session("n1", 2)), sealed), 1,
             id="…and is sealed, and does not speak"),
         pytest.param(all_of(told_sealed(1), no_lease), 1, id="somebody deleted it"),
+        pytest.param(all_of(holds(1), saw_sealed(1), unreported), 1, id="it holds something, and nobody speaks for the host"),
         pytest.param(removed, None, id="its Host is gone"),
     ],
 )  # fmt: skip
@@ -313,3 +329,25 @@ def test_a_lease_that_cannot_be_read_is_there() -> None:
     del world.leases["n1"]
     world.unreadable["Lease", "n1"] = Unreadable("Lease", "n1", "no number")
     assert lease_actions(world, "n1") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_failed"),
+    [
+        pytest.param({}, True, id="it could not start the present manifest"),
+        pytest.param({"phase": "Running"}, False, id="it runs"),
+        pytest.param({"epoch": 1}, False, id="that was an earlier epoch"),
+        pytest.param({"revision": 1}, False, id="that was an earlier manifest"),
+        pytest.param({"handsOff": True}, False, id="it is left to others"),
+        pytest.param({"uid": "uid-of-another"}, False, id="that was another instance"),
+    ],
+)
+def test_what_a_host_says_it_could_not_start(said: Any, is_failed: bool) -> None:
+    said = {"phase": "Failed", "epoch": 2, **said}
+    world, web = a_world("n1"), a_service(generation=2)
+    put(world, web, epoch=2, host="n1")
+    report(world, web, "n1", said.pop("phase"), **said)
+    status, instance = world.assignments["n1"].status, world.instances["shop/web-0"]
+    assert (failed_report(web, instance, status) is not None) is is_failed
+    assert failed_report(web, None, status) is None
+    assert failed_report(web, instance, status.model_copy(update={"hands_off": True})) is None
