@@ -9,7 +9,6 @@ from .kinds import API, PLANNER, STORIES, UNIT, Mutant, one
 _SELECTION: Final = f"{PLANNER}/know/selection.py"
 _JUDGES: Final = f"{PLANNER}/judge/judges.py"
 _SCORES: Final = f"{PLANNER}/judge/scores.py"
-_STRANGERS: Final = f"{PLANNER}/judge/strangers.py"
 _CAPACITY: Final = f"{PLANNER}/judge/capacity.py"
 _AFFINITY: Final = f"{PLANNER}/judge/affinity.py"
 _SPREAD: Final = f"{PLANNER}/judge/spread.py"
@@ -20,59 +19,9 @@ _RULES: Final = f"{UNIT}/planner/judge/test_affinity_properties.py"
 _PLACES: Final = f"{UNIT}/planner/judge/test_placement_properties.py"
 _POINTS: Final = f"{UNIT}/planner/judge/test_points.py"
 _CASES: Final = f"{UNIT}/planner/judge/test_judges.py"
-_SHARES: Final = f"{UNIT}/planner/judge/test_strangers.py"
 _SELECTS: Final = f"{UNIT}/planner/know/test_selection.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
-    one(
-        "a verdict is shared by those with one selector",
-        _STRANGERS,
-        "    is_selected: _selector,",
-        "    is_selected: _nothing,",
-        _SHARES,
-    ),
-    one(
-        "a verdict is shared by those with the same tolerations",
-        _STRANGERS,
-        "    return tuple([one.model_dump_json() for one in ask.service.spec.placement.tolerations or ()])",
-        "    return None",
-        _SHARES,
-    ),
-    one(
-        "a verdict on a host is not shared by whoever it was asked about",
-        _STRANGERS,
-        "    return {ask.holder, *asked} if ask.holder else asked",
-        "    return {ask.holder}",
-        _SHARES,
-    ),
-    one(
-        "a verdict on a host is not shared by what it holds",
-        _STRANGERS,
-        "    return {ask.holder, *asked} if ask.holder else asked",
-        "    return asked",
-        _SHARES,
-    ),
-    one(
-        "a full host is full for instances that are there alone",
-        _STRANGERS,
-        "    return ask.instance is None",
-        "    return True",
-        _SHARES,
-    ),
-    one(
-        "what is shared is what a stranger is told",
-        _STRANGERS,
-        "    return replace(ask, instance=unknown, noted={})",
-        "    return ask",
-        _SHARES,
-    ),
-    one(
-        "what counts services that are on their way is not shared",
-        _STRANGERS,
-        "    if ask.planned or any(",
-        "    if any(",
-        _SHARES,
-    ),
     one(
         "a host that lacks a label of matchLabels is not selected",
         _SELECTION,

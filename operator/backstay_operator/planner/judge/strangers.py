@@ -19,12 +19,12 @@ def acquainted(ask: Question) -> Set[str]:
     """Hosts that are none: whose word about this service may be another one than about the next."""
     if ask.instance is None:
         return frozenset()
-    asked = ask.world.asked_on.get(ask.instance.uid, frozenset())
+    asked: Set[str] = ask.world.asked_on.get(ask.instance.uid, frozenset())
     return {ask.holder, *asked} if ask.holder else asked
 
 
 def as_a_stranger(ask: Question) -> Question:
-    """The same question about an instance that no host has ever heard of."""
+    """The same question about an instance that no host knows."""
     instance = ask.instance
     if instance is None:
         return ask
