@@ -1,15 +1,17 @@
-"""Mutants of plans that are kept: what they were made from is short of one fact."""
+"""Mutants of what is kept or shared: what it was made from is short of one fact."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, Mutant, one
+from .kinds import PLANNER, UNIT, Mutant, one
 
 _REST: Final = f"{PLANNER}/rest.py"
 _TOUCHED: Final = f"{PLANNER}/know/touched.py"
 _ORDERS: Final = f"{PLANNER}/do/orders.py"
 _BY_HOST: Final = f"{PLANNER}/by_host.py"
+_STRANGERS: Final = f"{PLANNER}/judge/strangers.py"
+_SHARES: Final = f"{UNIT}/planner/judge/test_strangers.py"
 _KEPT: Final = "tests/property/test_kept_plans.py"
 
 
@@ -106,5 +108,54 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "that nothing is left over",
         "    return assignment.status.instances.keys() <= ordered <= wanted.instances.keys()",
         "    return assignment.status.instances.keys() <= ordered",
+    ),
+    one(
+        "a verdict is shared by those with one selector",
+        _STRANGERS,
+        "    is_selected: _selector,",
+        "    is_selected: _nothing,",
+        _SHARES,
+    ),
+    one(
+        "a verdict is shared by those with the same tolerations",
+        _STRANGERS,
+        "    return tuple([one.model_dump_json() for one in ask.service.spec.placement.tolerations or ()])",
+        "    return None",
+        _SHARES,
+    ),
+    one(
+        "a verdict on a host is not shared by whoever it was asked about",
+        _STRANGERS,
+        "    return {ask.holder, *asked} if ask.holder else asked",
+        "    return {ask.holder}",
+        _SHARES,
+    ),
+    one(
+        "a verdict on a host is not shared by what it holds",
+        _STRANGERS,
+        "    return {ask.holder, *asked} if ask.holder else asked",
+        "    return asked",
+        _SHARES,
+    ),
+    one(
+        "a full host is full for instances that are there alone",
+        _STRANGERS,
+        "    return ask.instance is None",
+        "    return True",
+        _SHARES,
+    ),
+    one(
+        "what is shared is what a stranger is told",
+        _STRANGERS,
+        "    return replace(ask, instance=unknown, noted={})",
+        "    return ask",
+        _SHARES,
+    ),
+    one(
+        "what counts services that are on their way is not shared",
+        _STRANGERS,
+        "    if ask.planned or any(",
+        "    if any(",
+        _SHARES,
     ),
 )

@@ -59,7 +59,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "hosts that said no are asked on",
         f"{PLANNER}/judge/placement.py",
-        "    unwilling = [name for name in others if answers[name] is False]",
+        "    unwilling = [name for name in others if answers.get(name) is False]",
         "    unwilling = list[str]()",
         f"{UNIT}/planner/judge/test_placement.py",
     ),

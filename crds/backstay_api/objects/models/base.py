@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -53,7 +55,7 @@ class Rule:
     message: str
     check: Callable[..., bool]
 
-    @property
+    @cached_property
     def is_transition(self) -> bool:
         return "oldSelf" in self.cel
 
@@ -80,8 +82,7 @@ class ListMap:
         }
 
     def _unique(self, items: list[Any]) -> list[Any]:
-        keys = [tuple(getattr(item, key) for key in self.keys) for item in items]
-        if len(set(keys)) < len(keys):
+        if len(items) > 1 and len(set(map(attrgetter(*self.keys), items))) < len(items):
             raise ValueError(f"two entries with the same {' and '.join(self.keys)}")
         return items
 

@@ -47,6 +47,8 @@ def _standing(world: World, service: HAService, slot: str, instance: HAInstance 
     kept = [Failure(one, world.failed_ago_s(service.uid, Failed.of(one))) for one in noted]
     known = {Failed.of(one) for one in noted}
     fresh = [one for one in _reported(world, service, slot, instance) if Failed.of(one.told) not in known]
+    if not noted and not fresh:
+        return ()  # as nearly always
     counted = [one for one in (*kept, *fresh) if not is_forgotten(service, Failed.of(one.told))]
     # All together: each by itself would be forgotten before its host is tried again, and every try would be a first one.
     is_over = min((one.ago_s for one in counted), default=0.0) >= world.settings.start_failure_memory_s

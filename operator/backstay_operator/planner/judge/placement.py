@@ -26,6 +26,7 @@ from .judges import Filter, filters, rejection, rejections
 from .prerequisites import seen_on, unmet
 from .questions import Planned, Point, Question
 from .scores import Score, Scorer, evenness, fewest_taints, preference, rules_kept, scorers
+from .strangers import acquainted, as_a_stranger, what_they_read
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
 # change their mind and so that nobody asks in circles; beyond this many, others get no chance before one of them is repaired.
@@ -70,6 +71,8 @@ class NoHost:
 
 
 Barred = Mapping[str, Rejected]
+_Rank = tuple[bool, tuple[int, ...], str]
+"""Of a verdict, the best first; at last by the host, so that no two are alike."""
 
 
 def candidates(world: World, service: HAService) -> tuple[str, ...]:
@@ -190,14 +193,15 @@ def _choose_standbys(
 
 def _best_standbys(ask: Question, others: Sequence[str]) -> tuple[str, ...]:
     """Of hosts that may be asked, the best first."""
-    answers = {name: _answer(ask, name) for name in others}
-    hopeful = [name for name in others if answers[name] is not False]
+    known = acquainted(ask)  # of all others nobody knows what they would answer
+    answers = {name: _answer(ask, name) for name in others if name in known}
+    hopeful = [name for name in others if answers.get(name) is not False]
     # Of copies that could be promoted each is asked how fresh its data is.
     best = hopeful[: MOST_ASKED if role_of(ask.service) == "Promoted" else ask.world.settings.standbys]
-    if not any(answers[name] for name in best):
+    if not any(answers.get(name) for name in best):
         # A better host that has yet to answer does not replace the one that is known to be ready.
-        best += [name for name in hopeful if answers[name]][:1]
-    unwilling = [name for name in others if answers[name] is False]
+        best += [name for name in hopeful if answers.get(name)][:1]
+    unwilling = [name for name in others if answers.get(name) is False]
     return tuple((best + unwilling)[:MOST_ASKED])
 
 
@@ -276,9 +280,28 @@ def _shared(group: Sequence[Rejected]) -> str:
 
 def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:
     """A verdict on every host, the best first."""
-    asked, scored = filters(point, ask), scorers(point, ask)
-    verdicts = [_verdict(ask, facts, asked, scored) for facts in all_facts(ask.world).values()]
-    return tuple(sorted(verdicts, key=_rank))
+    asked, scored, facts = filters(point, ask), scorers(point, ask), all_facts(ask.world)
+    said = what_they_read(ask, (*asked, *scored))
+    if said is None:
+        return tuple([verdict for _, verdict in _all_ranked(ask, asked, scored)])
+    of_strangers = ask.world.once(
+        ("of strangers", asked, scored, said), (), lambda: _all_ranked(as_a_stranger(ask), asked, scored)
+    )
+    known = acquainted(ask)
+    ranked = [one for one in of_strangers if one[0][-1] not in known]
+    ranked += [_ranked(ask, facts[name], asked, scored) for name in known if name in facts]
+    return tuple([verdict for _, verdict in sorted(ranked)])
+
+
+def _all_ranked(ask: Question, asked: Sequence[Filter], scored: Sequence[Scorer]) -> list[tuple[_Rank, Verdict]]:
+    return sorted(_ranked(ask, facts, asked, scored) for facts in all_facts(ask.world).values())
+
+
+def _ranked(
+    ask: Question, facts: HostFacts, asked: Sequence[Filter], scored: Sequence[Scorer]
+) -> tuple[_Rank, Verdict]:
+    verdict = _verdict(ask, facts, asked, scored)
+    return _rank(verdict), verdict
 
 
 def _verdict(ask: Question, facts: HostFacts, asked: Sequence[Filter], scored: Sequence[Scorer]) -> Verdict:
@@ -288,7 +311,7 @@ def _verdict(ask: Question, facts: HostFacts, asked: Sequence[Filter], scored: S
     return Verdict(facts.name, None, tuple([scorer(ask, facts) for scorer in scored]))
 
 
-def _rank(verdict: Verdict) -> tuple[bool, tuple[int, ...], str]:
+def _rank(verdict: Verdict) -> _Rank:
     return (verdict.rejected is not None, tuple([-score.points for score in verdict.scores]), verdict.host)
 
 

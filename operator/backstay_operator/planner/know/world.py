@@ -12,7 +12,7 @@ What is known the planner only reads. Beside it it keeps what it has worked out 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from operator import is_
 from typing import Final, NamedTuple, TypeVar
@@ -212,7 +212,7 @@ class World:
     memo: dict[tuple[object, ...], tuple[tuple[object, ...], object]] | None = None
     """What `once` has worked out for the plan that is being made; `plan` begins and ends it. None between plans, when anything may change."""
 
-    def once(self, topic: str, about: tuple[object, ...], make: Callable[[], T]) -> T:
+    def once(self, topic: Hashable, about: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` says about these very objects, worked out once a plan: nothing that is known changes meanwhile."""
         if self.memo is None:
             return make()

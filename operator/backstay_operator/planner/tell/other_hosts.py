@@ -33,9 +33,9 @@ def who_could_take_over(world: World, service: HAService, slot: Slot) -> list[St
     others = set(declared(world, service)) - {*asked, ask.holder}
     barred = placement.barred(world, slot.in_force, slot.instance) if others else {}
     summaries = [_standby(name, rejection(Point.TAKE_OVER, ask, facts_of(world, name))) for name in asked]
-    for name in sorted(others):
-        if (rejected := barred.get(name)) and not rejected.has_copy:
-            summaries.append(_standby(name, rejected))
+    for name in sorted(others.intersection(barred)):
+        if not barred[name].has_copy:
+            summaries.append(_standby(name, barred[name]))
     return summaries[: placement.MOST_ASKED]
 
 
