@@ -200,8 +200,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "of an accepted difference what the manifest declares is no part",
         f"{PLANNER}/judge/prerequisites.py",
-        "if name not in kind.declared(spec)}\n    return Copy",
-        "}\n    return Copy",
+        "if name not in kind.declared(spec)}\n    return ComparedCopy",
+        "}\n    return ComparedCopy",
         _ACCEPTED,
     ),
 )
