@@ -101,6 +101,10 @@ class RealHostSystem:
         signs = partial(self.signs, resource)
         await run_probes(resource, on_verdict, asker, signs=signs, starting=starting, detection=self.detection)
 
+    async def _probe_as_client(self, resource: RenderedResource, on_verdict: OnVerdict) -> None:
+        """What other hosts do not answer is nothing that was detected here, and nothing that this host's pressure explains."""
+        await run_probes(resource, on_verdict, RealAsker(partial(ask, self._drivers, resource)))
+
     async def signs(self, resource: RenderedResource) -> Signs:
         found = await groups(self._drivers, resource)
         read = [("the host's", pressure.of_machine()), *(("its own", pressure.of_group(group)) for group in found)]
@@ -113,7 +117,14 @@ class RealHostSystem:
     def standbys(self, on_change: Callable[[], None]) -> Keeper:
         score = partial(read_number, self._scores, limit_s=LIMIT_S)
         return Keeper(
-            self.driver, self.obstacle, on_change, self._units.owners, self._needs, self.policy, score, self.probe
+            self.driver,
+            self.obstacle,
+            on_change,
+            self._units.owners,
+            self._needs,
+            self.policy,
+            score,
+            self._probe_as_client,
         )
 
     def obstacle(self) -> str:

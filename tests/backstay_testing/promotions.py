@@ -187,7 +187,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         # An epoch is over: who lives, and whose agent knows of it, says its number once more.
         (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), _SCORED, _ENDED),
         (all_of(BOTH, answered("n1", 7, 1), answered("n2", -1, 0)), _SCORED, _ENDED),
-        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _SCORED, _ENDED.replace("n2", "n1, n2")),
+        (all_of(BOTH, answered("n1", 7, 0), answered("n2", 5, 0)), _SCORED, _ENDED.replace("n2", "n1, n2").replace("its", "their")),
         (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 1)), _SCORED, ""),
         (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 2)), _SCORED, ""),
         (all_of(BOTH, answered("n1", 7, 1), answered("n2", 5, 0)), {**_SCORED, "to": "n1"}, ""),

@@ -181,7 +181,7 @@ def test_whom_no_other_host_reaches_is_told_and_left_where_it_works(fault_lab: F
         other.run("ip", "route", "add", "blackhole", f"{address}/32", "metric", "1")
         try:
             play.until_says(
-                "Degraded", "True", "NotReachable", "It works on n1", "n2: address: probe eye:", "n3 sees nothing"
+                "Degraded", "True", "NotReachable", "It works on n1", "n2: address: probe eye:", "n3 does not say so"
             )
             assert play.condition("Ready").startswith("True") and "NotReachable" in explain(play)
         finally:

@@ -144,14 +144,14 @@ def test_a_full_run_moves_the_service_and_says_so(fault_lab: FaultLab) -> None:
 
 
 def test_a_host_without_the_probes_program_is_not_ready(fault_lab: FaultLab) -> None:
-    fault_lab.lab["n1"].write_file("/usr/local/bin/is-well", "#!/bin/sh\nexit 0\n", 0o755)
-    probe = {"name": "well", "exec": {"command": ["/usr/local/bin/is-well"]}, "period": "1s", "timeout": "500ms"}
+    fault_lab.lab["n1"].write_file("/usr/local/bin/is-checked", "#!/bin/sh\nexit 0\n", 0o755)
+    probe = {"name": "well", "exec": {"command": ["/usr/local/bin/is-checked"]}, "period": "1s", "timeout": "500ms"}
     server = {"name": "checked", "systemd": {"unit": "checked.service"}, "probes": [probe]}
     for host in fault_lab.lab.hosts.values():
         host.install_unit("checked.service", "[Service]\nExecStart=/usr/bin/sleep infinity\n")
     with fault_lab.playing("checked", on="n1", resources=[server]):
         said = fault_lab.backstay("explain", "checked")
-        assert "probe well could not be asked: /usr/local/bin/is-well is not installed" in said
+        assert "probe well could not be asked: /usr/local/bin/is-checked is not installed" in said
         assert "n2 chosen" not in said
 
 

@@ -92,7 +92,7 @@ def test_while_it_is_waited_for_all_that_look_are_told() -> None:
     stage.maintain("n1", "Drain")
     moment_s(stage, "closed on Released")
     (line,) = [one for one in stage.log if "closed on Released" in one]
-    assert "2 are not chosen yet: waiting for n2, n3 to say how far its data goes after epoch 1 ended" in line
+    assert "2 are not chosen yet: waiting for n2, n3 to say how far their data goes after epoch 1 ended" in line
     told = [one for one in stage.log if "Assign n2" in one]
     assert "Assign n2: shop/web-promoted epoch 1 is over: how far its data goes is asked once more" in told
 

@@ -162,10 +162,11 @@ def of_setting(setting: Any) -> tuple[Asked, ...]:
 
 def of_question(host: str | None, files: Sequence[str]) -> tuple[Asked, ...]:
     """Whom a probe asks, but for this host itself, and which files it shows or believes."""
-    return (*(() if _is_here(host) else _one("networks", host)), *(Asked("paths", (file,)) for file in files))
+    return (*(() if is_here(host) else _one("networks", host)), *(Asked("paths", (file,)) for file in files))
 
 
-def _is_here(host: str | None) -> bool:
+def is_here(host: str | None) -> bool:
+    """Whether it is the very host that asks."""
     return not host or host == "localhost" or bool((address := _network(host)) and address.is_loopback)
 
 

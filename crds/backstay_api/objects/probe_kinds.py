@@ -80,6 +80,10 @@ def may_fail(resource: Any) -> bool:
 def fault_of(probe: Any) -> str:
     """What is wrong with it, as a path below the probe, a colon, and the rest of a sentence; empty if nothing is."""
     kind, spec = kind_of(probe)
+    if others_ask(probe) and kind.asks_port and policy_words.is_here(spec.host):
+        return (
+            f"{kind.wire}.host: {spec.host or 'empty'} is each host that asks itself: name the address that clients use"
+        )
     why = kind.fault(spec)
     return f"{kind.wire}.{why}" if why else ""
 

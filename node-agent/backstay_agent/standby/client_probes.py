@@ -59,6 +59,12 @@ class ClientProbes:
                 self._services[uid] = one = _Service(asked)
                 one.tasks = [self._begun(one, resource) for resource in asked[1]]
 
+    def raise_if_broken(self) -> None:
+        """What no probe may raise is a broken program, and ends the process: else its last word would stand for ever."""
+        for task in (task for one in self._services.values() for task in one.tasks):
+            if task.done() and not task.cancelled():
+                task.result()
+
     async def end(self) -> None:
         await self._end(list(self._services))
 

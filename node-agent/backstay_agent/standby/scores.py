@@ -6,7 +6,7 @@ Data that is written to grows all the time. So a number that changes is told now
 what was promoted has ceased to write, what is told is the last word.
 
 That it rests does not say for which end. So it is asked once more, and told at once, when an epoch of the promoted role is known to be
-over: the number then says of which epoch nothing can come any more.
+over: the number then says of which epoch nothing can come any more (but for that of an OCF agent, noted at its last monitor).
 """
 
 from __future__ import annotations

@@ -134,6 +134,7 @@ class Keeper:
             await self._secure_many()
             await self._scores.follow(self._orders, self._up)
             self._found = await self._examiner.round(self._orders, self._ours)
+            self._client_probes.raise_if_broken()
             await self._client_probes.follow(self._orders, self._found)
             self._tell()
             await self._secure_the_rest()

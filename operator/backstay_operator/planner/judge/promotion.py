@@ -26,6 +26,8 @@ START_S: Final = 20.0
 """How long a start may take whose manifest does not say."""
 ANSWER_S: Final = 12.0
 """A host that lives has said a number of after an end by then: a question may be under way, and each may take five seconds."""
+LONGEST_WAIT_S: Final = 60.0
+"""However long the start may take: whoever lives and has not answered by then will not, and all this time nobody is promoted."""
 
 
 def keeps_its_copy(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -85,10 +87,9 @@ def older_words(ask: Question) -> str:
     """Whose number from before the end counts, where there was no waiting any longer, as a sentence; empty: nobody's."""
     if not (owing := _owing(ask)) or ask.world.now_s < _waits_until_s(ask):
         return ""
-    have = "has" if len(owing) == 1 else "have"
-    return (
-        f"{listed(owing)} {have} not said how far its data goes after epoch {_ended(ask)} ended: an older number counts"
-    )
+    have, whose = ("has", "its") if len(owing) == 1 else ("have", "their")
+    said = f"{listed(owing)} {have} not said how far {whose} data goes after epoch {_ended(ask)} ended"
+    return f"{said}: an older number counts"
 
 
 def _last_words_to_come(ask: Question) -> Rejected | None:
@@ -96,7 +97,8 @@ def _last_words_to_come(ask: Question) -> Rejected | None:
     owing, until_s = _owing(ask), _waits_until_s(ask)
     if not owing or ask.world.now_s >= until_s:
         return None
-    return _not_yet(f"{listed(owing)} to say how far its data goes after epoch {_ended(ask)} ended", until_s)
+    whose = "its" if len(owing) == 1 else "their"
+    return _not_yet(f"{listed(owing)} to say how far {whose} data goes after epoch {_ended(ask)} ended", until_s)
 
 
 def _owing(ask: Question) -> list[str]:
@@ -119,12 +121,15 @@ def _ended(ask: Question) -> int:
 
 
 def _waits_until_s(ask: Question) -> float:
-    """For no longer than the start of what is promoted may take, from when we first saw that nobody holds it. On the clock of `World.now_s`."""
+    """For no longer than the start of what is promoted may take, and a minute at most, from when we first saw that nobody holds it.
+
+    On the clock of `World.now_s`.
+    """
     said = (one.timeouts.start if one.timeouts else None for one in ask.service.spec.resources)
     starts_s = math.fsum(START_S if one is None else seconds(one) for one in said)
     since = ask.world.free_s.get(ask.instance.uid) if ask.instance is not None else None
     begun_s = since[1] if since is not None and since[0] == _ended(ask) else ask.world.now_s
-    return begun_s + max(ANSWER_S, starts_s)
+    return begun_s + min(max(ANSWER_S, starts_s), LONGEST_WAIT_S)
 
 
 def freshness(ask: Question, facts: HostFacts) -> int:

@@ -78,9 +78,10 @@ def not_reached(world: World, slot: Slot, standbys: Collection[StandbySummary]) 
     if not whys:
         return None
     others = [host for host in ready if host not in whys]
-    but = f"; {listed(others)} {'sees' if len(others) == 1 else 'see'} nothing wrong" if others else ""
+    but = f"; {listed(others)} {'does' if len(others) == 1 else 'do'} not say so" if others else ""
     told = listed([f"{host}: {first_words(why)}" for host, why in sorted(whys.items())], most=3)
-    return NOT_REACHABLE, f"It works on {instance.holder}, and other hosts get no good answer; {told}{but}"
+    who = "another host gets" if len(whys) == 1 else "other hosts get"
+    return NOT_REACHABLE, f"It works on {instance.holder}, and {who} no good answer; {told}{but}"
 
 
 def held_units(world: World, service: HAService) -> Finding | None:

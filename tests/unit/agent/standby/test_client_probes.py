@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from backstay_agent.core.health import Verdict
 from backstay_agent.host_system import OnVerdict
 from backstay_agent.standby.client_probes import ClientProbes
@@ -104,4 +106,19 @@ async def test_who_is_not_ready_or_not_asked_asks_nothing() -> None:
         await probes.follow(order(), READY)
         await asyncio.sleep(0)
         asked.now["web"][1](Verdict.WORKS, REFUSED)
+    await probes.end()
+
+
+@in_virtual_time
+async def test_a_probe_that_is_broken_ends_the_agent_and_its_last_word_with_it() -> None:
+    async def broken(resource: RenderedResource, on_verdict: OnVerdict) -> None:
+        on_verdict(Verdict.WORKS, REFUSED)
+        raise ZeroDivisionError
+
+    probes = ClientProbes(broken, lambda: None)
+    await probes.follow(order(), READY)
+    probes.raise_if_broken()
+    await asyncio.sleep(0)
+    with pytest.raises(ZeroDivisionError):
+        probes.raise_if_broken()
     await probes.end()

@@ -109,17 +109,40 @@ def test_every_path_of_the_table_is_a_field() -> None:
         pytest.param([address("224.0.0.1/24")], "InvalidAddress", "unicast", id="multicast"),
         *(
             pytest.param(
-                [unit(probes=[{"name": "p", kind: {"port": 1, **wanted}}])],
+                [unit(probes=[{"name": "p", **who, kind: {"port": 1, **wanted}}])],
                 "InvalidProbe",
                 f"spec.resources[web].probes[p].{kind}.{said}",
                 id=said,
             )
-            for kind, wanted, said in (
-                ("httpGet", {"tls": {}}, "tls: goes with scheme: HTTPS only"),
-                ("httpGet", {"expectedStatus": ["200", "299-200"]}, "expectedStatus: 299-200 ends before it begins"),
-                ("httpGet", {"expectedBody": {}}, "expectedBody: it expects nothing: give contains or matches"),
-                ("httpGet", {"scheme": "HTTPS", "tls": {"keyFile": "/k"}}, "tls.keyFile: a key alone shows nothing"),
-                ("grpc", {"tls": {"insecureSkipVerify": True, "caFile": "/c"}}, "tls: with insecureSkipVerify nothing"),
+            for kind, wanted, who, said in (
+                ("httpGet", {"tls": {}}, {}, "tls: goes with scheme: HTTPS only"),
+                (
+                    "httpGet",
+                    {"expectedStatus": ["200", "299-200"]},
+                    {},
+                    "expectedStatus: 299-200 ends before it begins",
+                ),
+                ("httpGet", {"expectedBody": {}}, {}, "expectedBody: it expects nothing: give contains or matches"),
+                (
+                    "httpGet",
+                    {"scheme": "HTTPS", "tls": {"keyFile": "/k"}},
+                    {},
+                    "tls.keyFile: a key alone shows nothing",
+                ),
+                (
+                    "grpc",
+                    {"tls": {"insecureSkipVerify": True, "caFile": "/c"}},
+                    {},
+                    "tls: with insecureSkipVerify nothing",
+                ),
+                ("grpc", {"host": "localhost"}, {"from": "Standby"}, "host: localhost is each host that asks itself"),
+                (
+                    "tcpSocket",
+                    {"host": "127.0.0.1"},
+                    {"from": "Standby"},
+                    "host: 127.0.0.1 is each host that asks itself",
+                ),
+                ("httpGet", {"host": ""}, {"from": "Standby"}, "host: empty is each host that asks itself"),
             )
         ),
         pytest.param([unit("a", "x.service"), unit("b", "x.service")], "NamedTwice", "a and b", id="a unit twice"),

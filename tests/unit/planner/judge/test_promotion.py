@@ -11,6 +11,7 @@ from backstay_api.objects.resource_kinds import claims_of
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.promotion import (
     ANSWER_S,
+    LONGEST_WAIT_S,
     START_S,
     is_not_passed_over,
     last_over,
@@ -202,13 +203,16 @@ LONG = a_service(
     replicas=2,
     promotion={"scoreCommand": ["/position"]},
 )
-QUICK = a_service(
-    "web",
-    unit(),
-    {**WRITER, "timeouts": {"start": "1s"}},
-    mode="Promotable",
-    replicas=2,
-    promotion={"scoreCommand": ["/position"]},
+QUICK, SLOW = (
+    a_service(
+        "web",
+        unit(),
+        {**WRITER, "timeouts": {"start": start}},
+        mode="Promotable",
+        replicas=2,
+        promotion={"scoreCommand": ["/position"]},
+    )
+    for start in ("1s", "1h")
 )
 
 
@@ -218,6 +222,7 @@ QUICK = a_service(
         pytest.param(SCORED, START_S, id="the manifest does not say how long a start may take"),
         pytest.param(LONG, 46.0, id="it does"),
         pytest.param(QUICK, ANSWER_S, id="no shorter than a host that lives may need"),
+        pytest.param(SLOW, LONGEST_WAIT_S, id="who has not answered by then will not"),
     ],
 )
 def test_a_last_word_is_waited_for_no_longer_than_the_start_of_what_is_promoted_may_take(
