@@ -91,6 +91,24 @@ def test_a_stop_that_hangs_goes_on_though_a_person_leaves_the_service_to_others_
     tell(Shape(TWO, 1, (WEB,)), story)
 
 
+def test_what_is_left_to_others_is_stopped_once_its_instance_is_gone() -> None:
+    """A person has taken its HAInstance's finalizers away: nobody will ever know of that epoch again."""
+
+    async def story(world: World) -> None:
+        key, host = (NAMESPACE, "web-0"), holder(world, "web-0")
+        world.patch(HA_SERVICES, (NAMESPACE, "web"), {"spec": {"state": "Unmanaged"}})
+        await asyncio.sleep(5)
+        instance = world.get(HA_INSTANCES, key)
+        assert instance is not None
+        world.monitor.stripped.add(instance["metadata"]["uid"])
+        world.patch(HA_INSTANCES, key, {"metadata": {"finalizers": None}})
+        world.delete(HA_INSTANCES, key)
+        await asyncio.sleep(30)
+        assert "unit web.service" not in world.machines[host].state.running
+
+    tell(Shape(TWO, 1, (WEB,)), story)
+
+
 def test_what_runs_on_a_machine_whose_host_was_removed_is_nobodys_copy() -> None:
     """Seed 99001005 of the profile `people`: nobody can ask a machine that has no Host object."""
 

@@ -133,21 +133,21 @@ class RecoveryWatch:
         host, is_gone = change.key[1], change.type is EventType.DELETED
         spec, status = ({} if is_gone else change.body.get(part) or {} for part in ("spec", "status"))
         ordered = spec.get("instances") or {}
-        orders = {one["service"]: one for one in ordered.values()}
+        orders = {one["service"]: (uid, one) for uid, one in ordered.items()}
         self.told_to_stop |= {(host, uid, one["epoch"]) for uid, one in ordered.items() if one["want"] == "Down"}
         nonce, knows = (status.get("session") or {}).get("nonce"), change.actor == f"agent-{host}"
         for name in self.services:
-            order, key = orders.get(name), (host, name)
-            if order is None or not self._leaves(host, name, order, nonce):
+            (uid, order), key = orders.get(name, ("", None)), (host, name)
+            if order is None or not self._leaves(host, uid, order, nonce):
                 self.left.pop(key, None)
             elif knows and key not in self.left:
                 self.left[key] = Left(f"{order['session']['bootID']}/{nonce}", _now_s())
         reports = (status.get("instances") or {}).items()
         self.failed |= {(uid, one["epoch"], host) for uid, one in reports if one["phase"] == "Failed"}
 
-    def _leaves(self, host: str, service: str, order: Raw, nonce: str | None) -> bool:
+    def _leaves(self, host: str, uid: str, order: Raw, nonce: str | None) -> bool:
         """Whether the session that speaks there is told to leave it to others, and was not told to stop it before."""
-        was_told_to_stop = (host, self.uid_of.get(service, ""), order["epoch"]) in self.told_to_stop
+        was_told_to_stop = (host, uid, order["epoch"]) in self.told_to_stop
         return bool(order.get("handsOff")) and order["session"]["nonce"] == nonce and not was_told_to_stop
 
     def _service(self, change: Change) -> None:
