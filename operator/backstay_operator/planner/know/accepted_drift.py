@@ -20,6 +20,10 @@ from backstay_operator.planner.words import and_, first_words
 ACCEPT_ANNOTATION: Final = "backstay.dev/accept"
 MOST_WORDS: Final = 32
 """Of one service. Further lines count for nothing."""
+MOST_LINES: Final = 64
+"""Of one service: what the admission policy lets stand there, empty lines and lines that are no word among them."""
+MOST_TEXT: Final = 65_536
+"""Characters of the annotation. The policy lets no more in, and a longer one is not read at all."""
 MOST_CHARS: Final = 1000
 """Of a reason, and of each other field."""
 
