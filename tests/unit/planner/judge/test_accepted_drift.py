@@ -154,6 +154,42 @@ def test_why_it_has_ended_is_told(seen: dict[str, Mapping[str, str]], holder: st
         assert found.why.endswith(f"; {said}{ended}")
 
 
+GONE = "no other host has it any more as n1 had"
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        pytest.param({"n1": C}, GONE, id="the other was edited"),
+        pytest.param({"n1": C, "n3": A}, "", id="a third has it as that one had"),
+        pytest.param({"n1": {}}, "", id="nobody has told of another"),
+        pytest.param({"n1": C, "n2": C}, "n2 has it otherwise since", id="both were edited"),
+    ],
+)
+def test_where_it_runs_on_that_host_others_are_looked_at(seen: dict[str, Mapping[str, str]], said: str) -> None:
+    of = service(word())
+    made = world(of, "n2", **seen)
+    _, decision = decide_in_turn(made, of)
+    assert [one.ended for one in accepted_differences(made, decision)] == [said]
+
+
+@pytest.mark.parametrize(
+    ("host", "seen", "said"),
+    [
+        pytest.param("n1", {"n1": C}, "n1 has it otherwise since", id="the host that it was held against"),
+        pytest.param("n1", {"n1": C, "n2": A}, "n2 has it otherwise since and n1 has it otherwise since", id="both"),
+        pytest.param("n3", {"n3": C}, "", id="nothing was said of it, and what was said of n1 counts"),
+    ],
+)
+def test_a_host_beside_the_one_that_was_accepted_says_what_has_ended(
+    host: str, seen: dict[str, Mapping[str, str]], said: str
+) -> None:
+    of = service(word())
+    made = world(of, "n2", **seen)
+    (found,) = judged(made, of, made.instances["shop/web-0"], host)
+    assert found.blocks and found.why.endswith(f"; {said}{ENDED}" if said else "there bbbbbbbb")
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
