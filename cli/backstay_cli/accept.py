@@ -17,14 +17,13 @@ from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge.prerequisites import acceptable, judged, prerequisites_of
 from backstay_operator.planner.know.accepted_drift import (
     ACCEPT_ANNOTATION,
-    MOST_CHARS,
     MOST_WORDS,
     AcceptedDrift,
     lines_of,
+    readable,
     words_of,
 )
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words
 
 from .names import Service, hosts
 from .rights import Right, rights_to
@@ -83,7 +82,7 @@ def _words(
                     fingerprint=here.fingerprint,
                     than=there.host,
                     reference=there.fingerprint,
-                    reason=first_words(reason, MOST_CHARS),
+                    reason=readable(reason),
                 )
 
 

@@ -65,12 +65,12 @@ def what_is_told(cluster: Cluster) -> Raw:
 
 def test_it_writes_who_when_and_the_two_fingerprints_and_no_fact_of_either() -> None:
     cluster = scene(DIFFERS)
-    answer = cluster.run(*ACCEPT, "--reason", "n2 has\n more memory")
+    answer = cluster.run(*ACCEPT, "--reason", "n2 has\n more\x1b[2J \u202ememory")
     assert answer.exit_code == WELL and "conf on n2 may be as it is, beside that on n1, until" in answer.stdout
     uid = cluster.get(HAInstance, "web-0", "shop")["metadata"]["uid"]
     prints = [fingerprint(uid, "file /etc/web.conf", facts) for facts in (OTHER, HERE)]
     assert word(cluster) == AcceptedDrift(
-        "alice", NOW, "web-0", "conf", "n2", prints[0], "n1", prints[1], "n2 has more memory"
+        "alice", NOW, "web-0", "conf", "n2", prints[0], "n1", prints[1], "n2 has more [2J memory"
     )
     assert not any(fact in written(cluster) for fact in (OTHER["content"], HERE["content"], "0644", "/etc/web.conf"))
 

@@ -233,6 +233,15 @@ LINE = word().line
         pytest.param("[" * 10_000, id="lists without end"),
         pytest.param("[]", id="a list"),
         pytest.param("ann", id="no JSON"),
+        pytest.param(word(at="\x1b[2J" + WHEN).line, id="a time that clears the screen"),
+        pytest.param(word(at="yesterday").line, id="no time"),
+        pytest.param(word(fingerprint="B" * 32).line, id="no fingerprint"),
+        pytest.param(word(reference=a_print(A)[:31]).line, id="a fingerprint that is too short"),
+        pytest.param(word(reference=a_print(A) + "\n").line, id="a fingerprint and a line more"),
+        *(pytest.param(word(**{name: "a b"}).line, id=name) for name in ("instance", "resource", "host", "than")),
+        pytest.param(word(host="n" * 254).line, id="too long for a name"),
+        pytest.param(word(reason="\x1b]0;x\x07").line, id="a reason that is no text"),
+        pytest.param(word(reason="a\u202eb").line, id="a reason that runs backwards"),
     ],
 )
 def test_a_line_that_is_not_written_exactly_so_counts_for_nothing_and_stops_no_other(line: str) -> None:
