@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backstay_api.objects.models import HAService
@@ -25,6 +26,10 @@ MOST_LINES: Final = 64
 """Of one service: what the admission policy lets stand there, empty lines and lines that are no word among them."""
 MOST_TEXT: Final = 65_536
 """Characters of the annotation. The policy lets no more in, and a longer one is not read at all."""
+TOO_LONG: Final = (
+    f"the annotation {ACCEPT_ANNOTATION} is longer than {MOST_TEXT} characters, and nothing in it counts;"
+    f" take it away with `kubectl annotate haservice NAME {ACCEPT_ANNOTATION}-`, and use `backstay accept`"
+)
 MOST_CHARS: Final = 1000
 """Of a reason, and of each other field."""
 
@@ -119,14 +124,34 @@ def unreadable_words(service: HAService) -> Sequence[str]:
 
 
 def lines_of(service: HAService) -> Sequence[str]:
-    """As they are written, one a word."""
-    return [one for one in (service.metadata.annotations or {}).get(ACCEPT_ANNOTATION, "").split("\n") if one]
+    """As they are written, one a word. Copies of one are one."""
+    return list(_numbered(_text(service)))
+
+
+def _text(service: HAService) -> str:
+    return (service.metadata.annotations or {}).get(ACCEPT_ANNOTATION, "")
+
+
+def _numbered(text: str) -> Mapping[str, int]:
+    """Each line that is not empty, with the number of the first that is so."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line:
+            found.setdefault(line, number)
+    return found
 
 
 def _read(service: HAService) -> Sequence[AcceptedDrift | str]:
-    lines = lines_of(service)
+    text = _text(service)
+    return [TOO_LONG] if len(text) > MOST_TEXT else _read_text(text)
+
+
+@lru_cache(maxsize=1024)
+def _read_text(text: str) -> Sequence[AcceptedDrift | str]:
+    """Once, and not in each round for each host: it has not changed in most of them."""
+    lines = list(_numbered(text).items())
     more = [f"of the annotation {ACCEPT_ANNOTATION} only {MOST_WORDS} lines count"] if lines[MOST_WORDS:] else []
-    return [*(_read_line(number, line) for number, line in enumerate(lines[:MOST_WORDS], start=1)), *more]
+    return (*(_read_line(number, line) for line, number in lines[:MOST_WORDS]), *more)
 
 
 def _read_line(number: int, line: str) -> AcceptedDrift | str:

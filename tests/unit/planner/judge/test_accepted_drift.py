@@ -13,8 +13,10 @@ from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.prerequisites import acceptable, expected, judged, prerequisites_of, unmet
 from backstay_operator.planner.judge.questions import Question
+from backstay_operator.planner.know import accepted_drift
 from backstay_operator.planner.know.accepted_drift import (
     ACCEPT_ANNOTATION,
+    MOST_TEXT,
     AcceptedDrift,
     fingerprint,
     unreadable_words,
@@ -263,3 +265,33 @@ def test_of_too_many_lines_the_first_count() -> None:
     of = service(*(word(host=f"m{number}") for number in range(32)), word())
     assert verdict(world(of), of) == "Different"
     assert unreadable_words(of) == [f"of the annotation {ACCEPT_ANNOTATION} only 32 lines count"]
+
+
+def test_copies_of_one_line_are_one_and_empty_lines_none() -> None:
+    of = service(*([word(host="m1")] * 40), *([""] * 40), word())
+    assert verdict(world(of), of) == "Accepted" and words_of(of) == [word(host="m1"), word()]
+    assert unreadable_words(of) == []
+    (said,) = unreadable_words(service(word(), word(), "", "x", "x"))
+    assert said.startswith("line 4 of"), "as a person counts them"
+
+
+@pytest.mark.parametrize("filler", ["\n", "x"])
+def test_an_annotation_that_is_too_long_counts_for_nothing_and_says_so(filler: str) -> None:
+    fits = service(word(), filler * (MOST_TEXT - 1 - len(LINE)))
+    assert verdict(world(fits), fits) == "Accepted"
+    of = service(word(), filler * (MOST_TEXT - len(LINE)))
+    assert verdict(world(of), of) == "Different" and words_of(of) == []
+    assert unreadable_words(of) == [
+        f"the annotation {ACCEPT_ANNOTATION} is longer than 65536 characters, and nothing in it counts;"
+        f" take it away with `kubectl annotate haservice NAME {ACCEPT_ANNOTATION}-`, and use `backstay accept`"
+    ]
+
+
+def test_one_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[int]()
+    by_hand = accepted_drift._read_line
+    monkeypatch.setattr(accepted_drift, "_read_line", lambda number, line: read.append(number) or by_hand(number, line))
+    of = service(word(by="once", reason=f"{WHEN} once"), word(host="m1"))
+    for _ in range(3):
+        assert len(words_of(of)) == 2 and unreadable_words(service(*words_of(of))) == []
+    assert read == [1, 2]
