@@ -289,8 +289,13 @@ def test_an_annotation_that_is_too_long_counts_for_nothing_and_says_so(filler: s
 
 def test_one_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[int]()
-    by_hand = accepted_drift._read_line
-    monkeypatch.setattr(accepted_drift, "_read_line", lambda number, line: read.append(number) or by_hand(number, line))
+    really = accepted_drift._read_line
+
+    def counted(number: int, line: str) -> AcceptedDrift | str:
+        read.append(number)
+        return really(number, line)
+
+    monkeypatch.setattr(accepted_drift, "_read_line", counted)
     of = service(word(by="once", reason=f"{WHEN} once"), word(host="m1"))
     for _ in range(3):
         assert len(words_of(of)) == 2 and unreadable_words(service(*words_of(of))) == []
