@@ -17,14 +17,16 @@ from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.judge.prerequisites import acceptable, judged, prerequisites_of
 from backstay_operator.planner.know.accepted_drift import (
     ACCEPT_ANNOTATION,
-    MOST_CHARS,
+    MOST_TEXT,
     MOST_WORDS,
+    TOO_LONG,
     AcceptedDrift,
     lines_of,
+    readable,
+    unreadable_words,
     words_of,
 )
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words
 
 from .names import Service, hosts
 from .rights import Right, rights_to
@@ -83,7 +85,7 @@ def _words(
                     fingerprint=here.fingerprint,
                     than=there.host,
                     reference=there.fingerprint,
-                    reason=first_words(reason, MOST_CHARS),
+                    reason=readable(reason),
                 )
 
 
@@ -119,17 +121,35 @@ def _why_not(world: World, slot: Slot, name: str, host: str) -> str:
 
 def _others(service: HAService, resource: str, host: str, found: Sequence[AcceptedDrift]) -> list[str]:
     """What stands there and stays: all but what was said before of the same. Stop where there is no room."""
+    _is_read(service)
     anew = {(one.instance, resource, host) for one in found}
     gone = {one.line for one in words_of(service) if (one.instance, one.resource, one.host) in anew}
     kept = [line for line in lines_of(service) if line not in gone]
     if len(kept) + len(found) > MOST_WORDS:
+        raise Stop(f"{service.key} has {_how_many(service, kept)}")
+    if len("\n".join([*kept, *(one.line for one in found)])) > MOST_TEXT:
         raise Stop(
-            f"{service.key} has {len(kept)} accepted differences, and {MOST_WORDS} count; take some back (--undo)"
+            f"{service.key} has {len(kept)} accepted differences, and with this one its lines would be longer than the"
+            f" {MOST_TEXT} characters that are read; take some back (--undo)"
         )
     return kept
 
 
+def _how_many(service: HAService, kept: Sequence[str]) -> str:
+    unread = len(lines_of(service)[:MOST_WORDS]) - len(words_of(service))
+    if unread:
+        away = "remove them with `kubectl annotate` or `kubectl edit`"
+        return f"{len(kept)} lines, of which {unread} cannot be read: {away}; {MOST_WORDS} count"
+    return f"{len(kept)} accepted differences, and {MOST_WORDS} count; take some back (--undo)"
+
+
+def _is_read(service: HAService) -> None:
+    if TOO_LONG in unreadable_words(service):
+        raise Stop(TOO_LONG)
+
+
 async def _take_back(session: Session, service: HAService, resource: str, host: str) -> int:
+    _is_read(service)
     gone = [one for one in words_of(service) if (one.resource, one.host) == (resource, host)]
     if not gone:
         raise Stop(f"nothing to take back: nobody has accepted {resource} of {service.key} on {host}")

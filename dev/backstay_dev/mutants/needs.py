@@ -172,8 +172,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is accepted is written letter for letter as we write it",
         f"{PLANNER}/know/accepted_drift.py",
-        "if word.line == line else",
-        "if True else",
+        " and word.line == line else",
+        " else",
         _ACCEPTED,
     ),
     one(

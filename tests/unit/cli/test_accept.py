@@ -13,7 +13,13 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_cli.rights import Right
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL
-from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint, words_of
+from backstay_operator.planner.know.accepted_drift import (
+    ACCEPT_ANNOTATION,
+    MOST_TEXT,
+    AcceptedDrift,
+    fingerprint,
+    words_of,
+)
 from backstay_testing.builders import a_service, unit
 from backstay_testing.cli_scene import NOW, Cluster, kind_of, run_on, tell
 from backstay_testing.worlds import a_world, make_ours, say_seen
@@ -65,12 +71,12 @@ def what_is_told(cluster: Cluster) -> Raw:
 
 def test_it_writes_who_when_and_the_two_fingerprints_and_no_fact_of_either() -> None:
     cluster = scene(DIFFERS)
-    answer = cluster.run(*ACCEPT, "--reason", "n2 has\n more memory")
+    answer = cluster.run(*ACCEPT, "--reason", "n2 has\n more\x1b[2J \u202ememory")
     assert answer.exit_code == WELL and "conf on n2 may be as it is, beside that on n1, until" in answer.stdout
     uid = cluster.get(HAInstance, "web-0", "shop")["metadata"]["uid"]
     prints = [fingerprint(uid, "file /etc/web.conf", facts) for facts in (OTHER, HERE)]
     assert word(cluster) == AcceptedDrift(
-        "alice", NOW, "web-0", "conf", "n2", prints[0], "n1", prints[1], "n2 has more memory"
+        "alice", NOW, "web-0", "conf", "n2", prints[0], "n1", prints[1], "n2 has more [2J memory"
     )
     assert not any(fact in written(cluster) for fact in (OTHER["content"], HERE["content"], "0644", "/etc/web.conf"))
 
@@ -217,6 +223,31 @@ def test_there_is_no_room_for_more_than_are_read() -> None:
     cluster = scene(DIFFERS, annotation="\n".join(stale(host=f"m{number}").line for number in range(32)))
     answer = cluster.run(*ACCEPT)
     assert answer.exit_code == NOT_NOW and "has 32 accepted differences, and 32 count; take some back" in answer.output
+
+
+def test_lines_that_are_no_word_take_room_and_are_counted_apart() -> None:
+    lines = [*(f"x{number}" for number in range(3)), *(stale(host=f"m{number}").line for number in range(29))]
+    answer = scene(DIFFERS, annotation="\n".join(lines)).run(*ACCEPT)
+    said = "shop/web has 32 lines, of which 3 cannot be read: remove them with `kubectl annotate` or `kubectl edit`"
+    assert answer.exit_code == NOT_NOW and said in answer.output
+    few = scene(DIFFERS, annotation="\n".join(lines[:5] * 20))
+    assert few.run(*ACCEPT).exit_code == WELL, "copies take no room"
+
+
+@pytest.mark.parametrize("words", [(), ("--undo",)], ids=["accept", "undo"])
+def test_an_annotation_that_nobody_reads_is_not_added_to(words: Sequence[str]) -> None:
+    cluster = scene(DIFFERS, annotation="x" * (MOST_TEXT + 1))
+    answer = cluster.run(*ACCEPT, *words)
+    assert answer.exit_code == NOT_NOW and "longer than 65536 characters, and nothing in it counts" in answer.output
+
+
+def test_what_would_be_too_long_to_be_read_is_not_written() -> None:
+    long = [stale(host=f"m{number}", reason="x" * 1000, by=f"{number}".ljust(1000, "y")).line for number in range(28)]
+    cluster = scene(DIFFERS, annotation="\n".join([*long, "z" * (MOST_TEXT - 100 - len("\n".join(long)))]))
+    before = written(cluster)
+    answer = cluster.run(*ACCEPT)
+    said = "its lines would be longer than the 65536 characters that are read; take some back (--undo)"
+    assert answer.exit_code == NOT_NOW and said in answer.output and written(cluster) == before
 
 
 def test_a_line_that_is_no_word_is_named_and_kept() -> None:

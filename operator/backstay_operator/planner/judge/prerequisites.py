@@ -242,11 +242,15 @@ def _word(
 
 
 def _ended(service: HAService, instance: HAInstance, resource: Resource, *sides: tuple[str, Mapping[str, str]]) -> str:
-    words = [one for one in words_about(service, instance.metadata.name, resource.name) if one.host == sides[0][0]]
+    """Of these two hosts, whichever of them runs it: what was said of either, and why it does not hold. Empty: nothing was said."""
+    (mine, _), (other, _) = sides
+    words = words_about(service, instance.metadata.name, resource.name)
+    words = [one for one in words if one.host == mine or (one.host, one.than) == (other, mine)]
     if not words:
         return ""
     here, there = (copy_of(instance, resource, *side) for side in sides)
-    return f"; {words[-1].told_ended(here, there)}"
+    last = words[-1]
+    return f"; {last.told_ended(here, there) if last.host == mine else last.told_ended(there, here)}"
 
 
 def _all(resource: Resource, host: str, how: Sequence[str]) -> str:

@@ -9,19 +9,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.texts import read_json
-from backstay_operator.planner.words import and_, first_words
+from backstay_operator.planner.words import and_, elapsed_s, first_words
 
 ACCEPT_ANNOTATION: Final = "backstay.dev/accept"
 MOST_WORDS: Final = 32
 """Of one service. Further lines count for nothing."""
+MOST_LINES: Final = 64
+"""Of one service: what the admission policy lets stand there, empty lines and lines that are no word among them."""
+MOST_TEXT: Final = 65_536
+"""Characters of the annotation. The policy lets no more in, and a longer one is not read at all."""
+TOO_LONG: Final = (
+    f"the annotation {ACCEPT_ANNOTATION} is longer than {MOST_TEXT} characters, and nothing in it counts;"
+    f" take it away with `kubectl annotate haservice NAME {ACCEPT_ANNOTATION}-`, and use `backstay accept`"
+)
 MOST_CHARS: Final = 1000
 """Of a reason, and of each other field."""
+
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
+_NO_TEXT: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+"""What moves the cursor of a terminal, or turns the order of its characters."""
 
 
 class ComparedCopy(NamedTuple):
@@ -63,9 +78,7 @@ class AcceptedDrift:
     @property
     def told(self) -> str:
         """For sentences: who, when and why."""
-        return (
-            f"accepted by {first_words(self.by)} at {self.at}{f': {first_words(self.reason)}' if self.reason else ''}"
-        )
+        return f"accepted by {first_words(self.by)} at {first_words(self.at)}{f': {first_words(self.reason)}' if self.reason else ''}"
 
     def holds(self, here: ComparedCopy, there: ComparedCopy) -> bool:
         """Whether it is about these two: the same difference, whichever of them runs the service."""
@@ -76,7 +89,7 @@ class AcceptedDrift:
 
     def told_ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
         """Why it does not hold for these two, where it was said of the first host."""
-        return f"{self.ended(here, there)}, so what {first_words(self.by)} accepted at {self.at} has ended"
+        return f"{self.ended(here, there)}, so what {first_words(self.by)} accepted at {first_words(self.at)} has ended"
 
     def ended(self, here: ComparedCopy, there: ComparedCopy) -> str:
         """Which of the two is another, in a sentence."""
@@ -111,14 +124,34 @@ def unreadable_words(service: HAService) -> Sequence[str]:
 
 
 def lines_of(service: HAService) -> Sequence[str]:
-    """As they are written, one a word."""
-    return [one for one in (service.metadata.annotations or {}).get(ACCEPT_ANNOTATION, "").split("\n") if one]
+    """As they are written, one a word. Copies of one are one."""
+    return list(_numbered(_text(service)))
+
+
+def _text(service: HAService) -> str:
+    return (service.metadata.annotations or {}).get(ACCEPT_ANNOTATION, "")
+
+
+def _numbered(text: str) -> Mapping[str, int]:
+    """Each line that is not empty, with the number of the first that is so."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line:
+            found.setdefault(line, number)
+    return found
 
 
 def _read(service: HAService) -> Sequence[AcceptedDrift | str]:
-    lines = lines_of(service)
+    text = _text(service)
+    return [TOO_LONG] if len(text) > MOST_TEXT else _read_text(text)
+
+
+@lru_cache(maxsize=1024)
+def _read_text(text: str) -> Sequence[AcceptedDrift | str]:
+    """Once, and not in each round for each host: it has not changed in most of them."""
+    lines = list(_numbered(text).items())
     more = [f"of the annotation {ACCEPT_ANNOTATION} only {MOST_WORDS} lines count"] if lines[MOST_WORDS:] else []
-    return [*(_read_line(number, line) for number, line in enumerate(lines[:MOST_WORDS], start=1)), *more]
+    return (*(_read_line(number, line) for line, number in lines[:MOST_WORDS]), *more)
 
 
 def _read_line(number: int, line: str) -> AcceptedDrift | str:
@@ -127,9 +160,25 @@ def _read_line(number: int, line: str) -> AcceptedDrift | str:
     except (ValueError, TypeError):
         word = None
     # Letter for letter as it is written here: a field that is there twice could have two names in it, one for the policy and one for us.
-    if word is None or not all(isinstance(one, str) and len(one) <= MOST_CHARS for one in vars(word).values()):
-        return _not_ours(number)
-    return word if word.line == line else _not_ours(number)
+    return word if word is not None and _is_one(word) and word.line == line else _not_ours(number)
+
+
+def _is_one(word: AcceptedDrift) -> bool:
+    """Whether each field is what it may be: all of it comes before people's eyes."""
+    if not all(isinstance(one, str) and len(one) <= MOST_CHARS for one in vars(word).values()):
+        return False
+    names = (word.instance, word.resource, word.host, word.than)
+    return (
+        all(_NAME.fullmatch(one) for one in names)
+        and all(_FINGERPRINT.fullmatch(one) for one in (word.fingerprint, word.reference))
+        and elapsed_s(word.at, word.at) is not None
+        and not any(_NO_TEXT.search(one) for one in (word.by, word.reason))
+    )
+
+
+def readable(text: str) -> str:
+    """Of what a person gives for a reason as much as is text, and no more than is read."""
+    return first_words(_NO_TEXT.sub(" ", text), MOST_CHARS)
 
 
 def _not_ours(number: int) -> str:

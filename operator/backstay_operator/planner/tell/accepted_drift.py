@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from backstay_api.objects.models.prerequisites import AcceptedDifference
+from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner.do.decisions import Decision, Slot
 from backstay_operator.planner.judge.prerequisites import held_against, prerequisites_of
 from backstay_operator.planner.know.accepted_drift import AcceptedDrift, words_of
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import first_words
 
 
 def accepted_differences(world: World, decision: Decision) -> list[AcceptedDifference]:
@@ -34,7 +36,17 @@ def _ended(world: World, slots: Sequence[Slot], word: AcceptedDrift) -> str:
         return f"{word.host} has it otherwise since"
     if not others and slot.instance.holder not in ("", word.host):
         return f"{slot.instance.holder} has not said how it has it"
-    # Where it runs on that very host, others are held against it: each of them by itself.
+    if slot.instance.holder == word.host:
+        return _ended_there(world, slot, resource, word)
     if others and not any(word.holds(mine, one) for one in others):
         return word.ended(mine, others[0])
     return ""
+
+
+def _ended_there(world: World, slot: Slot, resource: Resource, word: AcceptedDrift) -> str:
+    """Where it runs on that very host, others are held against it, each by itself: it counts while one of them has it as it was."""
+    assert slot.instance is not None, "it runs"
+    copies = (held_against(world, slot.in_force, slot.instance, resource, host)[0] for host in sorted(world.hosts))
+    others = [one.fingerprint for one in copies if one is not None and one.host != word.host]
+    gone = others and word.reference not in others
+    return f"no other host has it any more as {first_words(word.than)} had" if gone else ""

@@ -13,8 +13,10 @@ from backstay_operator.planner.judge import judges, scores
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.prerequisites import acceptable, expected, judged, prerequisites_of, unmet
 from backstay_operator.planner.judge.questions import Question
+from backstay_operator.planner.know import accepted_drift
 from backstay_operator.planner.know.accepted_drift import (
     ACCEPT_ANNOTATION,
+    MOST_TEXT,
     AcceptedDrift,
     fingerprint,
     unreadable_words,
@@ -154,6 +156,42 @@ def test_why_it_has_ended_is_told(seen: dict[str, Mapping[str, str]], holder: st
         assert found.why.endswith(f"; {said}{ended}")
 
 
+GONE = "no other host has it any more as n1 had"
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        pytest.param({"n1": C}, GONE, id="the other was edited"),
+        pytest.param({"n1": C, "n3": A}, "", id="a third has it as that one had"),
+        pytest.param({"n1": {}}, "", id="nobody has told of another"),
+        pytest.param({"n1": C, "n2": C}, "n2 has it otherwise since", id="both were edited"),
+    ],
+)
+def test_where_it_runs_on_that_host_others_are_looked_at(seen: dict[str, Mapping[str, str]], said: str) -> None:
+    of = service(word())
+    made = world(of, "n2", **seen)
+    _, decision = decide_in_turn(made, of)
+    assert [one.ended for one in accepted_differences(made, decision)] == [said]
+
+
+@pytest.mark.parametrize(
+    ("host", "seen", "said"),
+    [
+        pytest.param("n1", {"n1": C}, "n1 has it otherwise since", id="the host that it was held against"),
+        pytest.param("n1", {"n1": C, "n2": A}, "n2 has it otherwise since and n1 has it otherwise since", id="both"),
+        pytest.param("n3", {"n3": C}, "", id="nothing was said of it, and what was said of n1 counts"),
+    ],
+)
+def test_a_host_beside_the_one_that_was_accepted_says_what_has_ended(
+    host: str, seen: dict[str, Mapping[str, str]], said: str
+) -> None:
+    of = service(word())
+    made = world(of, "n2", **seen)
+    (found,) = judged(made, of, made.instances["shop/web-0"], host)
+    assert found.blocks and found.why.endswith(f"; {said}{ENDED}" if said else "there bbbbbbbb")
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -197,6 +235,15 @@ LINE = word().line
         pytest.param("[" * 10_000, id="lists without end"),
         pytest.param("[]", id="a list"),
         pytest.param("ann", id="no JSON"),
+        pytest.param(word(at="\x1b[2J" + WHEN).line, id="a time that clears the screen"),
+        pytest.param(word(at="yesterday").line, id="no time"),
+        pytest.param(word(fingerprint="B" * 32).line, id="no fingerprint"),
+        pytest.param(word(reference=a_print(A)[:31]).line, id="a fingerprint that is too short"),
+        pytest.param(word(reference=a_print(A) + "\n").line, id="a fingerprint and a line more"),
+        *(pytest.param(word(**{name: "a b"}).line, id=name) for name in ("instance", "resource", "host", "than")),
+        pytest.param(word(host="n" * 254).line, id="too long for a name"),
+        pytest.param(word(reason="\x1b]0;x\x07").line, id="a reason that is no text"),
+        pytest.param(word(reason="a\u202eb").line, id="a reason that runs backwards"),
     ],
 )
 def test_a_line_that_is_not_written_exactly_so_counts_for_nothing_and_stops_no_other(line: str) -> None:
@@ -218,3 +265,38 @@ def test_of_too_many_lines_the_first_count() -> None:
     of = service(*(word(host=f"m{number}") for number in range(32)), word())
     assert verdict(world(of), of) == "Different"
     assert unreadable_words(of) == [f"of the annotation {ACCEPT_ANNOTATION} only 32 lines count"]
+
+
+def test_copies_of_one_line_are_one_and_empty_lines_none() -> None:
+    of = service(*([word(host="m1")] * 40), *([""] * 40), word())
+    assert verdict(world(of), of) == "Accepted" and words_of(of) == [word(host="m1"), word()]
+    assert unreadable_words(of) == []
+    (said,) = unreadable_words(service(word(), word(), "", "x", "x"))
+    assert said.startswith("line 4 of"), "as a person counts them"
+
+
+@pytest.mark.parametrize("filler", ["\n", "x"])
+def test_an_annotation_that_is_too_long_counts_for_nothing_and_says_so(filler: str) -> None:
+    fits = service(word(), filler * (MOST_TEXT - 1 - len(LINE)))
+    assert verdict(world(fits), fits) == "Accepted"
+    of = service(word(), filler * (MOST_TEXT - len(LINE)))
+    assert verdict(world(of), of) == "Different" and words_of(of) == []
+    assert unreadable_words(of) == [
+        f"the annotation {ACCEPT_ANNOTATION} is longer than 65536 characters, and nothing in it counts;"
+        f" take it away with `kubectl annotate haservice NAME {ACCEPT_ANNOTATION}-`, and use `backstay accept`"
+    ]
+
+
+def test_one_text_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = list[int]()
+    really = accepted_drift._read_line
+
+    def counted(number: int, line: str) -> AcceptedDrift | str:
+        read.append(number)
+        return really(number, line)
+
+    monkeypatch.setattr(accepted_drift, "_read_line", counted)
+    of = service(word(by="once", reason=f"{WHEN} once"), word(host="m1"))
+    for _ in range(3):
+        assert len(words_of(of)) == 2 and unreadable_words(service(*words_of(of))) == []
+    assert read == [1, 2]
