@@ -98,15 +98,19 @@ def clear_of(chaos: Chaos, name: str) -> None:
         return
     orders = [one["spec"].get("instances", {}).values() for one in world.cluster.bodies(HOST_ASSIGNMENTS)]
     told = [order.get("cleared", 0) for each in orders for order in each if order["name"] == slot]
-    last = ((body.get("status") or {}).get("lastClear") or {}).get("number", 0)
+    status = body.get("status") or {}
+    last = (status.get("lastClear") or {}).get("number", 0)
+    # As `backstay clear` does: a failure of before a person deleted the HAInstance, since when epochs have begun anew, is of a later one.
+    failures = [one for one in (*status.get("startFailures", ()), *status.get("moves", ())) if one["slot"] == slot]
+    epoch = max([instance["spec"]["epoch"], *(one["epoch"] for one in failures)])
     word = {
-        "epochs": {slot: instance["spec"]["epoch"]},
+        "epochs": {slot: epoch},
         "host": "",
         "number": 1 + max([last, *told]),
         "by": "alice",
         "reason": "it is mended",
     }
-    world.story.tell("a person", f"clears {name} up to epoch {instance['spec']['epoch']}")
+    world.story.tell("a person", f"clears {name} up to epoch {epoch}")
     annotations = {"backstay.dev/clear": json.dumps(word)}
     world.patch(HA_SERVICES, (NAMESPACE, name), {"metadata": {"annotations": annotations}})
 
