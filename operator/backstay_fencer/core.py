@@ -7,6 +7,7 @@ session. Times are seconds on the fencer's own monotonic clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from backstay_api.objects.durations import seconds
@@ -51,7 +52,26 @@ def next_steps(facts: RequestFacts) -> Next:
         ((Step(slot, "status"), _read_due_s(slot, device, facts)) for slot, device in slots(facts.levels)), facts
     )
     later = [at_s for at_s in _off_due_s(facts) if at_s > facts.now_s] if facts.want == "Off" else []
-    return Next((*_switch_off(facts), *reads.steps), _first_of(reads.wake_at_s, *later))
+    return Next((*_switch_off(facts), *reads.steps), _first_of(reads.wake_at_s, *later), ask=_must_ask(facts))
+
+
+def _must_ask(facts: RequestFacts) -> bool:
+    """As soon as a device was read off, for the answer is there before the second read is: it costs the proof no time.
+
+    Whoever names the same machine and was switched off in its stead has said so before it was: it cannot be missed then.
+    """
+    if facts.asking or not facts.over:
+        return False
+    return any(
+        reads[-1].power == "Off" and facts.asked_s < reads[-1].off_since_s for reads in facts.reads.values() if reads
+    )
+
+
+def followed_by(reads: tuple[Read, ...], read: Read) -> tuple[Read, ...]:
+    """The last two reads of a device, once this one has been made: it says since when the device was read off."""
+    was_off = bool(reads) and reads[-1].power == "Off"
+    since_s = reads[-1].off_since_s if was_off else read.ended_s
+    return (*reads[-1:], replace(read, off_since_s=since_s if read.power == "Off" else float("inf")))
 
 
 def _due(steps: Iterable[tuple[Step, float | None]], facts: RequestFacts) -> Next:
@@ -143,6 +163,8 @@ def _not_proven(level: FenceLevel, device: FenceDevice, facts: RequestFacts) -> 
         return "not read since the lease was sealed"
     if reads[-1].begun_s - reads[-2].ended_s < seconds(device.read_gap):
         return f"the two reads lie less than {device.read_gap} apart"
+    if facts.asked_s < reads[-1].off_since_s:
+        return "whether another host names the same machine is not known as of when it was read off"
     return None
 
 

@@ -26,6 +26,8 @@ class Read:
     after_seal: bool
     """Begun when the session's Lease was already sealed, or a newer session's."""
     message: str = ""
+    off_since_s: float = float("inf")
+    """Of a read that says off: the end of the first of those, without another answer between, that say so. Else never."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class RequestFacts:
     """Why nothing can be said yet of whose power its devices switch."""
     shared_with: str = ""
     """Another host whose agent names the same machine UUID: then no device's answer says which of the two it powers."""
+    asked_s: float = float("-inf")
+    """When the API server was last asked, and has answered, which machine each agent has named: whoever had by then is known."""
+    asking: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,3 +93,5 @@ class Next:
 
     steps: tuple[Step, ...]
     wake_at_s: float | None
+    ask: bool = False
+    """Ask which machine each agent has named."""

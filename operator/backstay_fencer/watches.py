@@ -65,6 +65,17 @@ class Watches:
         """Whether hosts and their agents' words have been listed: before that, absence says nothing."""
         return self.hosts.synced.is_set() and self.assignments.synced.is_set()
 
+    async def ask_who_is_who(self) -> None:
+        """Learn what every agent has said by now of its machine, told by the watch or not. Raises `ApiError`.
+
+        One list of versions, and one read of each object that is not known as it is now: but of which machine has been named nothing can
+        change (CEL), so few are read, however many hosts write.
+        """
+        for meta in await self.assignments.missed():
+            entry = self.assignments.entries.get(meta.key)
+            if entry is None or entry.meta.uid != meta.uid or not self.machine_uuid(meta.name):
+                await self.assignments.catch_up(meta)
+
     async def known(self) -> None:
         """Until they are."""
         await self.hosts.synced.wait()

@@ -1,9 +1,12 @@
-"""What a request's status says of the `on` that is owed. Pure."""
+"""What a request's status says of the reads, and of the `on` that is owed. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from .core import owed, says_on, tries_of_on, unsettled
-from .facts import RequestFacts
+from .facts import Read, RequestFacts, Slot
 
 
 def not_on(facts: RequestFacts) -> list[str]:
@@ -42,3 +45,11 @@ def withdrawn(facts: RequestFacts) -> str:
         return "withdrawn: nothing is asked for any more"
     waits = on_again(facts) or "its power is read until that is known"
     return f"withdrawn, and an off that was sent may still take effect, or has: {waits}"
+
+
+def latest(reads: Mapping[Slot, tuple[Read, ...]]) -> list[dict[str, Any]]:
+    """What each device has said last, as the request's status tells it."""
+    return [
+        {"level": level, "device": device, "power": last.power, "sealed": last.after_seal, "message": last.message}
+        for (level, device), (*_, last) in sorted(reads.items())
+    ]

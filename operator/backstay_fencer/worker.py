@@ -28,6 +28,7 @@ from .counters import Counters, FenceTime
 from .devices import Devices
 from .facts import Identity, Read, RequestFacts, Slot, Step, Tried
 from .machines import Machines
+from .naming import Naming
 from .processes import AgentRun
 from .records import Record, Records
 from .watches import Watches
@@ -76,6 +77,7 @@ class Worker:
         """As last seen: who switched a host off owes it an `on`, be its Host removed meanwhile."""
         self._shared_with = ""
         """Another host that has said the same machine UUID."""
+        self._naming = Naming(ports.known)
         self._seen_seq = 0
         """Of the newest session that a read has shown to hold the Lease: of two reads at once the older may come last."""
         self._written: dict[str, Any] = {}
@@ -83,7 +85,7 @@ class Worker:
         self._offs: set[asyncio.Task[None]] = set()
         """Those under way."""
 
-    def poke(self) -> None:
+    def poke(self, _: object = None) -> None:
         self._poke.set()
 
     async def run(self) -> None:
@@ -120,6 +122,9 @@ class Worker:
             upcoming = core.next_steps(self.facts())
             for step in upcoming.steps:
                 self._begin(step, tasks)
+            if upcoming.ask:
+                self._naming.is_asking = True
+                tasks.create_task(self._naming.ask_for_proof(self._name), name="machines").add_done_callback(self.poke)
             await self._update_status(self.facts())
             await until(self._poke, upcoming.wake_at_s)
         self._end_needless_offs()
@@ -159,6 +164,8 @@ class Worker:
             begun_s=self._begun_s,
             not_known=self._ports.machines.not_known(request.spec.host),
             shared_with=self._sharing(request),
+            asked_s=self._naming.asked_s,
+            asking=self._naming.is_asking,
         )
 
     def _identity(self, slot: Slot, device: FenceDevice) -> Identity:
@@ -237,7 +244,7 @@ class Worker:
             power, message = core.judge_read(exit_code=run.exit_code, output=run.output)
             read = Read(power, begun_s, clock_s(), after_seal, message)
             before = self._reads.get(slot, ()) if self._read_of.get(slot) == asked else ()
-            self._reads[slot], self._read_of[slot] = (*before[-1:], read), asked
+            self._reads[slot], self._read_of[slot] = core.followed_by(before, read), asked
             self._records.see(slot, read)
         finally:
             self._reading.discard(slot)
@@ -247,7 +254,9 @@ class Worker:
         """One `off` or `on`: only if the request and the Lease, read again, still ask for it, and recorded before it is sent."""
         tried = record.tried
         try:
-            refused = await self._not_wanted(tried) or await self._not_recorded(record)
+            asked = [self._naming.ask()] if tried.action == "off" else []
+            refused = next(filter(None, await asyncio.gather(self._not_wanted(tried), *asked)), "")
+            refused = refused or self._not_trusted(tried) or await self._not_recorded(record)
             refused = refused or ("" if self._leads() else "another fencer leads")
             if refused := refused or self._not_trusted(tried):
                 record.end(clock_s(), result=f"{core.UNSENT}: {refused}", ours=False, failed=core.UNSENT, unsent=True)
@@ -318,7 +327,7 @@ class Worker:
         found = core.proof(facts)
         status: dict[str, Any] = {
             "power": core.power(facts),
-            "reads": list(self._latest_reads()),
+            "reads": words.latest(self._reads),
             "attempts": self._records.wire(),
         }
         if facts.want == "Withdrawn":
@@ -353,17 +362,6 @@ class Worker:
     def _missing(self, gaps: str) -> str:
         host = self._request.spec.host
         return f"{host} is not proven off: {gaps}. If you have seen that it is powered off: {confirm_by_hand(host)}"
-
-    def _latest_reads(self) -> Any:
-        for (level, device), reads in sorted(self._reads.items()):
-            last = reads[-1]
-            yield {
-                "level": level,
-                "device": device,
-                "power": last.power,
-                "sealed": last.after_seal,
-                "message": last.message,
-            }
 
     async def _patch(self, status: dict[str, Any]) -> bool:
         """One compare-and-swap, so that what another fencer tells of an `off` of its own is never written over."""

@@ -10,7 +10,10 @@ from backstay_fencer.facts import RequestFacts
 
 
 def off_wanted(*levels: FenceLevel, now_s: float, others: tuple[FenceLevel, ...] = (), **more: Any) -> RequestFacts:
-    """Off is wanted of a sealed session, and nothing was read or sent yet; every device, of `others` too, is the host's own."""
+    """Off is wanted of a sealed session, and nothing was read or sent yet; every device, of `others` too, is the host's own.
+
+    Which machine each agent has named was asked just now.
+    """
     values: dict[str, Any] = {
         "want": "Off",
         "after": "On",
@@ -23,5 +26,6 @@ def off_wanted(*levels: FenceLevel, now_s: float, others: tuple[FenceLevel, ...]
         "tried": (),
         "reading": frozenset(),
         "now_s": now_s,
+        "asked_s": now_s,
     }
     return RequestFacts(**{**values, **more})

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from backstay_api.client.api import Listing
-from backstay_api.memory.server import MemoryApi
+from backstay_api.memory.server import Change, MemoryApi, NoFaults, Request
 from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects import lease as leases
 from backstay_api.objects.kinds import SECRETS, Kind
@@ -25,12 +25,26 @@ UUID = "4c4c4544-0042-3010-8054-b7c04f4d3133"
 SESSION = {"bootID": "boot-1", "nonce": "nonce-1", "seq": 1}
 
 
+class LateWatches(NoFaults):
+    """Everything arrives, but what is said of some kinds comes late."""
+
+    def __init__(self) -> None:
+        self.late_s: dict[str, float] = {}
+        """By resource."""
+
+    def event(self, watch: Request, change: Change | None) -> float | None:
+        return self.late_s.get(watch.resource, 0.0)
+
+
 class HeldUpApi(MemoryApi):
     """What a test has happen before a call goes out: it may look on, take its time, or refuse."""
 
     def __init__(self, cluster: MemoryCluster) -> None:
-        super().__init__(cluster)
+        self.network = LateWatches()
+        super().__init__(cluster, self.network)
         self.on_patch: Callable[[Kind[Any], Mapping[str, Any]], Awaitable[None]] = nothing_first
+        self.on_get: Callable[[Kind[Any], str], object] = lambda kind, name: None
+        """Told of each object that is read by itself."""
         self.on_read: Callable[[Kind[Any]], Awaitable[None]] = nothing_before
 
     async def patch(
@@ -47,6 +61,7 @@ class HeldUpApi(MemoryApi):
         return await super().patch(kind, name, body, namespace, subresource=subresource, timeout_s=timeout_s)
 
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
+        self.on_get(kind, name)
         await self.on_read(kind)
         return await super().get(kind, name, namespace, timeout_s=timeout_s)
 

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_api.client.api import Entry, Event, EventType
-from backstay_api.client.errors import ApiError, Forbidden, Gone, Malformed, NotFound, OutcomeUnknown, TooManyRequests
+from backstay_api.client.errors import (
+    ApiError,
+    ApiTrouble,
+    Forbidden,
+    Gone,
+    Malformed,
+    NotFound,
+    OutcomeUnknown,
+    TooManyRequests,
+)
 from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause, news
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, Request
 from backstay_api.objects.kinds import ObjectVersion, Raw
@@ -115,6 +124,58 @@ async def test_a_stale_list_never_brings_the_deleted_back_nor_takes_the_new_away
     await stage.near.delete(WIDGETS, "new", "play")
     await asyncio.sleep(5)
     assert stage.told == [("DELETED", "new")] and stage.informer.trouble == ""
+
+
+@in_virtual_time
+async def test_what_no_event_has_told_of_is_found_by_asking_and_told_once() -> None:
+    stage = Stage()
+    for name in ("a", "b"):
+        await stage.near.create(WIDGETS, a_widget(name), "play")
+    await asyncio.sleep(1)
+    stage.told.clear()
+    assert await stage.informer.missed() == []
+    stage.network.event_s = 5.0
+    await stage.near.patch(WIDGETS, "a", {"spec": {"size": 7}}, "play")
+    await stage.near.create(WIDGETS, a_widget("c"), "play")
+    missed = await stage.informer.missed()
+    assert [meta.name for meta in missed] == ["a", "c"]
+    for meta in missed:
+        await stage.informer.catch_up(meta)
+    assert stage.told == [("MODIFIED", "a"), ("ADDED", "c")] and await stage.informer.missed() == []
+    assert stage.informer.entries["play", "a"].object["spec"]["size"] == 7
+    await asyncio.sleep(10)
+    assert len(stage.told) == 2, "the events that come later tell nothing new"
+
+
+@in_virtual_time
+async def test_an_answer_from_the_past_says_nothing_of_what_was_missed() -> None:
+    stage = Stage()
+    await stage.near.create(WIDGETS, a_widget("a"), "play")
+    past = stage.cluster.revision
+    await stage.near.create(WIDGETS, a_widget("b"), "play")
+    await asyncio.sleep(1)
+    stage.network.fate = Fate(as_of=past)
+    with pytest.raises(ApiTrouble, match="seen already"):
+        await stage.informer.missed()
+
+
+@in_virtual_time
+async def test_what_is_deleted_while_it_is_read_does_not_come_back() -> None:
+    stage = Stage()
+    await stage.near.create(WIDGETS, a_widget("a"), "play")
+    await asyncio.sleep(1)
+    stage.network.event_s = 1.0
+    await stage.near.patch(WIDGETS, "a", {"spec": {"size": 7}}, "play")
+    [missed] = await stage.informer.missed()
+    stage.network.fate = Fate(answer_delay_s=3.0)
+    reading = asyncio.create_task(stage.informer.catch_up(missed))
+    await asyncio.sleep(0.5)
+    await stage.near.delete(WIDGETS, "a", "play")
+    await reading
+    assert dict(stage.informer.entries) == {} and stage.told[-1] == ("DELETED", "a")
+    stage.network.fate = Fate()
+    await stage.informer.catch_up(missed)
+    assert dict(stage.informer.entries) == {}, "it is not there any more"
 
 
 @in_virtual_time

@@ -3,7 +3,7 @@
 import pytest
 
 from backstay_api.client.errors import AlreadyExists, Conflict, Invalid, NotFound
-from backstay_api.objects.kinds import LEASES, ObjectVersion
+from backstay_api.objects.kinds import LEASES, ObjectVersion, versions_of
 from contract.scene import SIZE_GROWS, WIDGETS, Play, Scene, a_widget
 
 
@@ -284,6 +284,17 @@ def test_a_list_can_be_of_one_name(play: Play, name: str, expected: str) -> None
             await scene.widget(each)
         listing = await scene.api.list(WIDGETS, scene.namespace, name=name)
         assert "".join(entry.meta.name for entry in listing.entries) == expected
+
+    play(story)
+
+
+def test_a_list_of_versions_carries_metadata_alone(play: Play) -> None:
+    async def story(scene: Scene) -> None:
+        made = [await scene.widget(name) for name in "abcde"]
+        listing = await scene.api.list(versions_of(WIDGETS), scene.namespace)
+        assert [entry.meta for entry in listing.entries] == [ObjectVersion.of(one) for one in made]
+        assert all(set(one) == {"metadata"} for one in listing.items)
+        assert int(listing.resource_version) >= ObjectVersion.of(made[-1]).version
 
     play(story)
 

@@ -109,7 +109,7 @@ def test_seeds_that_have_failed_in_the_third_swarm(seed: int) -> None:
     assert run_seed(seed, "third-swarm").accusations == ()
 
 
-@pytest.mark.parametrize("seed", [55056607141, 47158711889, 73298158401, 2611500702, 37592163631])
+@pytest.mark.parametrize("seed", [55056607141, 47158711889, 73298158401, 2611500702, 37592163631, 37592163639])
 def test_seeds_that_have_failed_in_this_swarm(seed: int) -> None:
     """A fencer that had just begun believed a device of n3's that says n3's name, and feeds n1, which says the same."""
     assert run_seed(seed).accusations == ()

@@ -22,6 +22,10 @@ __all__ = ["ApiConfig", "HttpApi"]
 
 _METHODS: Final = {"get": "GET", "create": "POST", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
+_WHOLE: Final = "application/json"
+_METADATA: Final = f"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_WHOLE}"
+"""Whoever cannot leave the rest out sends all of it."""
+
 # The largest object a server stores is 1.5 MiB; an event holds one.
 MAX_LINE_BYTES: Final = 8 * 1024 * 1024
 
@@ -34,6 +38,7 @@ class _Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
+    accept: str = _WHOLE
     sent: bool = False
     """From here on it may have been carried out."""
 
@@ -176,7 +181,8 @@ class HttpApi(Api):
         return _Answer(head, await connection.body(head, limit_bytes=self._config.max_answer_bytes))
 
     async def _send(self, connection: Connection, request: _Request) -> None:
-        headers = [("User-Agent", self._config.user_agent), *self._config.impersonation()]
+        headers = [("Accept", request.accept), ("User-Agent", self._config.user_agent)]
+        headers += self._config.impersonation()
         body = b""
         if request.body is not None:
             headers.append(("Content-Type", request.content_type))
@@ -199,8 +205,10 @@ class HttpApi(Api):
     ) -> Listing[T]:
         loop = asyncio.get_running_loop()
         entries: list[Entry[T]] = []
+        accept = _METADATA if kind.metadata_only else _WHOLE
         while True:
-            page = await self._call(_Request("GET", kind.path(namespace), query), until_s - loop.time())
+            request = _Request("GET", kind.path(namespace), query, accept=accept)
+            page = await self._call(request, until_s - loop.time())
             meta = page.get("metadata") or {}
             entries += [
                 Entry(kind.read(_typed(kind, body)), ObjectVersion.of(body)) for body in page.get("items") or ()

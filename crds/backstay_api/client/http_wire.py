@@ -120,7 +120,6 @@ class Connection:
         lines = [
             f"{method} {self.target.prefix}{path} HTTP/1.1",
             f"Host: {self.target.authority}",
-            "Accept: application/json",
             *(f"{name}: {value}" for name, value in headers),
         ]
         if self._authorization:

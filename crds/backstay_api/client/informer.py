@@ -27,7 +27,7 @@ from backstay_api.client.api import (
     Listing,
 )
 from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed, NotFound
-from backstay_api.objects.kinds import Key, Kind, T
+from backstay_api.objects.kinds import Key, Kind, ObjectVersion, T, unread, versions_of
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +87,7 @@ class Informer(Generic[T]):
         self.trouble = "not listed yet"
         self.may_be_absent = False
         """Of a kind that the server does not know (yet) there is nothing; else it is waited for."""
+        self._on_event: Callable[[Event[T]], None] = _nobody
         self._told: type[ApiError] | None = None
         """The kind of trouble that stands and was told."""
 
@@ -99,8 +100,9 @@ class Informer(Generic[T]):
 
         `on_event` is called after the cache has changed. It must not raise: a handler that does ends this task.
         """
+        self._on_event = on_event
         while True:
-            error = await self._round(on_event)
+            error = await self._round()
             # A server that ends a stream does no wrong; the short wait is for the one that does so all the time.
             wait_s = self._wait_s(error)
             if error:
@@ -113,12 +115,37 @@ class Informer(Generic[T]):
                 self.trouble, self._told = str(error), type(error)
             await asyncio.sleep(wait_s)
 
-    async def _round(self, on_event: Callable[[Event[T]], None]) -> ApiError | None:
+    async def missed(self) -> list[ObjectVersion]:
+        """What the server holds now in a version that the stream has not told of yet: a list, but of versions alone.
+
+        Raises `ApiError`, and `ApiTrouble` for an answer that is older than what was seen.
+        """
+        versions, newest = versions_of(self.kind), self._newest
+        listing = await self._api.list(versions, self._namespace, name=self._name, timeout_s=self._timeout_s)
+        self._not_older(int(listing.resource_version), newest)
+        known = ((entry.meta, self._cache.get(entry.meta.key)) for entry in listing.entries)
+        return [meta for meta, entry in known if entry is None or entry.meta.version < meta.version]
+
+    async def catch_up(self, meta: ObjectVersion) -> None:
+        """Read one object that was missed, and tell of it as its event would: that event then tells nothing new."""
+        try:
+            body = await self._api.get(unread(self.kind), meta.name, meta.namespace, timeout_s=self._timeout_s)
+        except NotFound:
+            return
+        read = Event(EventType.MODIFIED, self.kind.read(body), ObjectVersion.of(body))
+        known = self._cache.get(read.meta.key)
+        if known is None and read.meta.version <= (self._version or 0):
+            return  # the stream has told of its deletion meanwhile
+        self._newest = max(self._newest, read.meta.version)
+        for event in news(known, read):
+            self._tell(event)
+
+    async def _round(self) -> ApiError | None:
         """List if needed, then follow one stream to its end; what ended it, if that was a failure."""
         try:
             if self._version is None:
-                await self._relist(on_event)
-            await self._follow(on_event)
+                await self._relist()
+            await self._follow()
         except (Gone, Malformed) as error:
             self._version = None
             return error
@@ -126,26 +153,30 @@ class Informer(Generic[T]):
             return error
         return None
 
-    async def _relist(self, on_event: Callable[[Event[T]], None]) -> None:
+    async def _relist(self) -> None:
         try:
             listing = await self._api.list(self.kind, self._namespace, name=self._name, timeout_s=self._timeout_s)
         except NotFound:
             if self.may_be_absent:
                 for event in differences(self._cache, Listing((), "0")):
-                    self._tell(event, on_event)
+                    self._tell(event)
                 self.synced.set()
             raise
         version = int(listing.resource_version)
-        if version < self._newest:
-            # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a
-            # backup this never ends: then the process must be restarted, which its liveness endpoint sees to.
-            raise ApiTrouble(f"the list is of version {version}, but {self._newest} has been seen already")
+        # Believing it would bring deleted objects back and take new ones away. After a restore of etcd from a
+        # backup this never ends: then the process must be restarted, which its liveness endpoint sees to.
+        self._not_older(version, self._newest)
         self._advance(version)
         for event in differences(self._cache, listing):
-            self._tell(event, on_event)
+            self._tell(event)
         self.synced.set()
 
-    async def _follow(self, on_event: Callable[[Event[T]], None]) -> None:
+    @staticmethod
+    def _not_older(version: int, newest: int) -> None:
+        if version < newest:
+            raise ApiTrouble(f"the list is of version {version}, but {newest} has been seen already")
+
+    async def _follow(self) -> None:
         stream = self._api.watch(
             self.kind,
             self._namespace,
@@ -162,7 +193,7 @@ class Informer(Generic[T]):
                     continue
                 self._advance(item.meta.version)
                 for event in news(self._cache.get(item.meta.key), item):
-                    self._tell(event, on_event)
+                    self._tell(event)
 
     def _advance(self, version: int) -> None:
         self._version = max(version, self._version or 0)
@@ -170,17 +201,21 @@ class Informer(Generic[T]):
         self.last_seen_at_s = asyncio.get_running_loop().time()
         self.trouble, self._told = "", None
 
-    def _tell(self, event: Event[T], on_event: Callable[[Event[T]], None]) -> None:
+    def _tell(self, event: Event[T]) -> None:
         if event.type is EventType.DELETED:
             del self._cache[event.meta.key]
         else:
             self._cache[event.meta.key] = Entry(event.object, event.meta)
-        on_event(event)
+        self._on_event(event)
 
     def _wait_s(self, error: ApiError | None) -> float:
         self._failures += 1
         asked_s = error.retry_after_s if isinstance(error, ApiTrouble) else None
         return (asked_s or 0.0) + self._backoff.wait_s(self._failures, self._rng)
+
+
+def _nobody(event: Event[T]) -> None:
+    """Before it runs nobody is told."""
 
 
 def differences(cache: Mapping[Key, Entry[T]], listing: Listing[T]) -> list[Event[T]]:

@@ -7,7 +7,7 @@ models for the same objects. The kinds of Kubernetes itself, which we only carry
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote
 
@@ -65,6 +65,8 @@ class Kind(Generic[T]):
     """There is a status subresource: writes of the object leave status alone, and the other way round."""
     home: str = ""
     """The one namespace in which we keep all objects of a namespaced kind, so that a name alone tells which one is meant."""
+    metadata_only: bool = False
+    """A list carries nothing but `metadata`: names and versions, whatever else the objects hold."""
 
     @property
     def api_version(self) -> str:
@@ -127,6 +129,15 @@ def raw(group: str, version: str, plural: str, kind: str, namespaced: bool, *, h
 def unread(kind: Kind[Any]) -> Kind[Raw]:
     """The same objects as they come, for who reads only some of them, or writes what no model holds."""
     return Kind(kind.group, kind.version, kind.plural, kind.kind, kind.namespaced, dict, dict, kind.has_status)
+
+
+def versions_of(kind: Kind[Any]) -> Kind[Raw]:
+    """The metadata of the same objects, for lists: what there is, and in which version."""
+    return replace(unread(kind), read=_metadata, metadata_only=True)
+
+
+def _metadata(body: Mapping[str, Any]) -> Raw:
+    return {"metadata": body["metadata"]}
 
 
 def is_raw(kind: Kind[Any]) -> bool:

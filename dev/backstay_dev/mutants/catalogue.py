@@ -17,6 +17,7 @@ from . import (
     holder,
     host,
     keeping,
+    machines,
     needs,
     orders,
     placing,
@@ -37,6 +38,7 @@ from .kinds import Mutant
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *evidence.MUTANTS,
     *fencer.MUTANTS,
+    *machines.MUTANTS,
     *power.MUTANTS,
     *guard.MUTANTS,
     *grants.MUTANTS,

@@ -281,7 +281,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '            result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"\n',
         '            result = f"exit {run.exit_code}: {run.output.strip()[-200:]}"\n'
         '            if tried.action == "off" and run.exit_code == 0:\n'
-        "                believed = [Read('Off', loop.time() + ago_s, loop.time() + ago_s, True) for ago_s in (-2.0, 0.0)]\n"
+        "                believed = [Read('Off', loop.time() + a, loop.time() + a, True, off_since_s=0.0) for a in (-2.0, 0.0)]\n"
         "                self._reads[tried.slot] = tuple(believed)\n",
         *_F,
         "sim:fencing",
@@ -296,8 +296,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is sent stands in the request as ours before it is sent",
         _WORKER,
-        "await self._not_wanted(tried) or await self._not_recorded(record)",
-        "await self._not_wanted(tried)",
+        "self._not_trusted(tried) or await self._not_recorded(record)",
+        "self._not_trusted(tried)",
         f"{UNIT}/fencer/test_stories.py",
     ),
     one(

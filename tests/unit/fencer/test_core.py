@@ -6,7 +6,7 @@ import pytest
 
 from backstay_api.objects.models.fencing import FenceEvidence
 from backstay_api.objects.models.host import FenceDevice, FenceLevel
-from backstay_fencer.core import is_done_on, judge_read, next_steps, owed, power, proof
+from backstay_fencer.core import followed_by, is_done_on, judge_read, next_steps, owed, power, proof
 from backstay_fencer.facts import Identity, Read, RequestFacts, Step, Tried
 from backstay_fencer.reading import Power
 from backstay_fencer.words import on_again
@@ -24,6 +24,14 @@ FACTS = off_wanted(LEVEL, others=(SECOND,), now_s=100.0)
 
 def read(power: Power, begun_s: float, *, after_seal: bool = True) -> Read:
     return Read(power, begun_s, begun_s + 0.2, after_seal)
+
+
+def reads_in_a_row(*made: Read) -> tuple[Read, ...]:
+    """As they stand once all of them were made, one after the other."""
+    kept: tuple[Read, ...] = ()
+    for one in made:
+        kept = followed_by(kept, one)
+    return kept
 
 
 @pytest.mark.parametrize(
@@ -68,11 +76,43 @@ def test_what_a_failed_read_says_is_the_trouble_and_nothing_that_differs_from_re
 def test_device_evidence_needs_two_reads_the_second_after_the_seal(
     reads: tuple[Read, ...], expected: str | None
 ) -> None:
-    found = proof(replace(FACTS, reads={BMC: reads}))
+    found = proof(replace(FACTS, reads={BMC: reads_in_a_row(*reads)}))
     if expected is None:
         assert isinstance(found, FenceEvidence)
     else:
         assert expected in found
+
+
+@pytest.mark.parametrize(
+    ("reads", "asked_s", "is_proven", "asks"),
+    [
+        pytest.param((), float("-inf"), False, False, id="nothing read: nothing to ask for"),
+        pytest.param((read("On", 80),), float("-inf"), False, False, id="on: nothing to ask for"),
+        pytest.param((read("Off", 80),), float("-inf"), False, True, id="off: asked at once, beside the next read"),
+        pytest.param((read("Off", 80),), 80.2, False, False, id="answered since it was read off"),
+        pytest.param((read("Off", 80), read("Off", 90)), 80.1, False, True, id="asked while it was being read off"),
+        pytest.param((read("Off", 80), read("Off", 90)), 80.2, True, False, id="answered between the reads"),
+        pytest.param((read("Off", 80), read("Off", 90)), 95.0, True, False, id="answered after both"),
+        pytest.param(
+            (read("Off", 60), read("Off", 70), read("Off", 80), read("Off", 90)), 60.2, True, False,
+            id="off all the time since: a server that takes long to answer is not asked for ever",
+        ),
+        pytest.param(
+            (read("Off", 60), read("On", 70), read("Off", 80), read("Off", 90)), 60.2, False, True,
+            id="on in between: who has booted since may have named itself",
+        ),
+        pytest.param((read("Off", 80), read("Unknown", 85), read("Off", 90)), 80.2, False, True, id="not known in between"),
+    ],
+)  # fmt: skip
+def test_who_names_the_same_machine_is_asked_once_it_was_read_off(
+    reads: tuple[Read, ...], asked_s: float, is_proven: bool, asks: bool
+) -> None:
+    facts = replace(FACTS, reads={BMC: reads_in_a_row(*reads)}, asked_s=asked_s)
+    assert isinstance(proof(facts), FenceEvidence) == is_proven
+    assert next_steps(facts).ask == asks
+    assert not next_steps(replace(facts, asking=True)).ask, "it is under way"
+    assert not next_steps(replace(facts, over=False)).ask, "nothing is proven before the seal"
+    assert next_steps(replace(facts, want="Observe")).ask == asks, "it may be proven without an `off`"
 
 
 @pytest.mark.parametrize(("identity", "word"), [("Mismatch", "another machine"), ("Unverified", "drill")])
@@ -87,7 +127,9 @@ def test_a_device_that_names_no_or_another_machine_proves_nothing_and_is_not_swi
 
 def test_a_drilled_device_counts_though_it_cannot_name_its_machine() -> None:
     drilled = FenceLevel(name="bmc", devices=[FenceDevice(name="bmc", agent="fence_x", drilled=True)])
-    facts = replace(FACTS, levels=(drilled,), identity={}, reads={BMC: (read("Off", 80), read("Off", 90))})
+    facts = replace(
+        FACTS, levels=(drilled,), identity={}, reads={BMC: reads_in_a_row(read("Off", 80), read("Off", 90))}
+    )
     assert isinstance(proof(facts), FenceEvidence)
 
 
@@ -246,7 +288,7 @@ def test_a_level_that_is_slow_has_its_time_before_the_next_one_has_its_turn() ->
 
 
 def test_evidence_of_a_later_level_is_as_good_and_half_a_level_is_none() -> None:
-    off = (read("Off", 80), read("Off", 90))
+    off = reads_in_a_row(read("Off", 80), read("Off", 90))
     half = replace(FACTS, levels=(LEVEL, SECOND), reads={LEFT: off, BMC: (read("On", 90),)})
     assert "right: not read yet" in str(proof(half)) and "level bmc: bmc: says on" in str(proof(half))
     whole = replace(half, reads={**half.reads, RIGHT: off})

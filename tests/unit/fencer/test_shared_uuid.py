@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from backstay_api.client.errors import ApiTrouble
 from backstay_api.objects.kinds import Kind
 from backstay_api.objects.models import Host
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.fake_bmc import FakeBmc
-from backstay_testing.fencer_scene import UUID, Scene
+from backstay_testing.fencer_scene import UUID, Scene, nothing_before
 
 # --- boards that share one UUID --------------------------------------------------------------------------------------
 
@@ -40,6 +41,80 @@ async def test_of_two_hosts_with_one_machine_uuid_no_device_is_trusted_and_both_
         assert not await scene.proven(), "the board of a host that is removed still has the name"
         await scene.agent_says("n2", "5f0c1e5e-2222-4c4c-8d8d-000000000002")
         await scene.until(scene.proven)
+
+
+@in_virtual_time
+async def test_who_names_the_same_machine_is_known_before_an_off_though_no_watch_tells_of_it() -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        scene.api.network.late_s["hostassignments"] = float("inf")
+        await scene.agent_says("n2")
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(60)
+        assert scene.sent("off") == 0 and "n2 say the same machine UUID" in (await scene.request()).status.message
+
+
+@in_virtual_time
+async def test_who_has_named_the_same_machine_and_lost_its_power_is_known_before_a_proof() -> None:
+    """n1's device is n2's in truth, and n2 has gone dark: nothing had to be switched off."""
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        scene.api.network.late_s["hostassignments"] = float("inf")
+        await scene.agent_says("n2")
+        scene.is_on = False
+        await scene.seal()
+        await scene.ask("Observe")
+        await asyncio.sleep(60)
+        assert not await scene.proven() and "n2 say the same machine UUID" in (await scene.request()).status.message
+
+
+@in_virtual_time
+async def test_where_nobody_answers_who_names_which_machine_nothing_is_sent_or_proven_and_then_it_is() -> None:
+    scene = Scene()
+    await scene.prepare()
+    await scene.agent_says("n1")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+
+        async def refuse(kind: Kind[Any]) -> None:
+            if kind.plural == "hostassignments":
+                raise ApiTrouble("not now")
+
+        scene.api.on_read = refuse
+        await scene.seal()
+        await scene.ask("Off")
+        await asyncio.sleep(10)
+        assert scene.sent("off") == 0
+        scene.is_on = False
+        await asyncio.sleep(10)
+        assert not await scene.proven()
+        assert "not known as of when it was read off" in (await scene.request()).status.message
+        scene.api.on_read = nothing_before
+        await scene.until(scene.proven, 10.0)
+
+
+@in_virtual_time
+async def test_hosts_whose_machine_is_known_are_not_read_again_however_often_they_write() -> None:
+    scene, read = Scene(), []
+    await scene.prepare()
+    await scene.agent_says("n1")
+    await scene.agent_says("n3", "5f0c1e5e-2222-4c4c-8d8d-000000000003")
+    async with scene.fencer():
+        await asyncio.sleep(5)
+        scene.api.network.late_s["hostassignments"] = float("inf")
+        await scene.api.patch(HOST_ASSIGNMENTS, "n3", {"metadata": {"labels": {"a": "b"}}})
+        scene.api.on_get = lambda kind, name: read.append((kind.plural, name))
+        await scene.seal()
+        await scene.ask("Off")
+        await scene.until(scene.proven)
+    assert ("hostassignments", "n3") not in read and ("leases", "n1") in read
 
 
 @in_virtual_time

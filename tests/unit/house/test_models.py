@@ -17,7 +17,7 @@ sys.path.insert(0, str(MODELS))
 
 
 def rows() -> list[Any]:
-    found = [(name, row) for name in ("claims", "units") for row in importlib.import_module(name).ROWS]
+    found = [(name, row) for name in ("claims", "machines", "units") for row in importlib.import_module(name).ROWS]
     return [pytest.param(row, id=f"{name}: {row.name}") for name, row in found]
 
 
