@@ -101,6 +101,7 @@ def test_device_evidence_needs_two_reads_the_second_after_the_seal(
             (read("Off", 60), read("On", 70), read("Off", 80), read("Off", 90)), 60.2, False, True,
             id="on in between: who has booted since may have named itself",
         ),
+        pytest.param((read("On", 70), read("Off", 80), read("Off", 90)), 80.2, True, False, id="answered since it went off"),
         pytest.param((read("Off", 80), read("Unknown", 85), read("Off", 90)), 80.2, False, True, id="not known in between"),
     ],
 )  # fmt: skip

@@ -50,7 +50,7 @@ async def test_who_names_the_same_machine_is_known_before_an_off_though_no_watch
     await scene.agent_says("n1")
     async with scene.fencer():
         await asyncio.sleep(5)
-        scene.api.network.late_s["hostassignments"] = float("inf")
+        scene.api.network.late_s[HOST_ASSIGNMENTS.resource] = float("inf")
         await scene.agent_says("n2")
         await scene.seal()
         await scene.ask("Off")
@@ -66,7 +66,7 @@ async def test_who_has_named_the_same_machine_and_lost_its_power_is_known_before
     await scene.agent_says("n1")
     async with scene.fencer():
         await asyncio.sleep(5)
-        scene.api.network.late_s["hostassignments"] = float("inf")
+        scene.api.network.late_s[HOST_ASSIGNMENTS.resource] = float("inf")
         await scene.agent_says("n2")
         scene.is_on = False
         await scene.seal()
@@ -108,7 +108,7 @@ async def test_hosts_whose_machine_is_known_are_not_read_again_however_often_the
     await scene.agent_says("n3", "5f0c1e5e-2222-4c4c-8d8d-000000000003")
     async with scene.fencer():
         await asyncio.sleep(5)
-        scene.api.network.late_s["hostassignments"] = float("inf")
+        scene.api.network.late_s[HOST_ASSIGNMENTS.resource] = float("inf")
         await scene.api.patch(HOST_ASSIGNMENTS, "n3", {"metadata": {"labels": {"a": "b"}}})
         scene.api.on_get = lambda kind, name: read.append((kind.plural, name))
         await scene.seal()
