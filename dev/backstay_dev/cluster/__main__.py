@@ -20,10 +20,11 @@ from backstay_dev.package.versions import Release
 
 from .node import PROGRAMS, obstacles
 from .site import Site
-from .story import Story, packages, pods
+from .sources import COMMIT_BEFORE, Source, earlier, packages
+from .story import Story, pods
 
 # Always the same: what is built of one source is built once.
-FIRST, LATER = Release("0.1.0", 1_700_000_000), Release("0.1.1", 1_700_000_001)
+BEFORE, NOW = Release("0.1.0", 1_700_000_000), Release("0.1.1", 1_700_000_001)
 LONGEST_S: Final = 3600
 """From nothing, on a busy machine: all builds, and the story."""
 _BEGUN_S: Final = time.monotonic()
@@ -43,8 +44,9 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             _tell("making chart and packages")
-            made, later = (packages(one, Path(scratch)) for one in (FIRST, LATER))
-            with Site([FIRST, LATER], progress=_tell) as site:
+            sources = [earlier(BEFORE, COMMIT_BEFORE, Path(scratch)), Source(NOW)]
+            made, later = (packages(one, Path(scratch)) for one in sources)
+            with Site(sources, progress=_tell) as site:
                 return _told(Story(site, made, later, _tell))
     except (LabError, KeyboardInterrupt) as error:
         _tell(str(error) or "given up")

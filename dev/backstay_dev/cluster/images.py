@@ -16,11 +16,11 @@ from typing import Final
 
 from backstay_dev.lab.assets import cache_dir, digest, locked
 from backstay_dev.lab.image import SUITE
-from backstay_dev.lab.shell import REPOSITORY, LabError, Progress, call, require, silent
+from backstay_dev.lab.shell import LabError, Progress, call, require, silent
 from backstay_dev.package.images import TARGETS, command
-from backstay_dev.package.versions import Release
 
 from .programs import Programs
+from .sources import Source
 
 REGISTRY: Final = "localhost"
 PAUSE: Final = f"{REGISTRY}/pause:1"
@@ -32,7 +32,7 @@ _KEPT: Final = 10
 """Archives in the cache: each change of the source makes two for each release."""
 
 
-def ensure_images(programs: Programs, releases: Sequence[Release], progress: Progress = silent) -> list[Path]:
+def ensure_images(programs: Programs, sources: Sequence[Source], progress: Progress = silent) -> list[Path]:
     """Find or build them (8 minutes from nothing on two cores, two or three after a change of the source); the archives."""
     require("buildah", "debootstrap")
     programs_of = {PAUSE: programs.pause / "pause", COREDNS: programs.coredns / "coredns"}
@@ -40,9 +40,9 @@ def ensure_images(programs: Programs, releases: Sequence[Release], progress: Pro
         _ensure(name, digest(str(program)), partial(_of_a_program, program), progress)
         for name, program in programs_of.items()
     ]
-    for release, target in product(releases, TARGETS):
-        name = f"{REGISTRY}/backstay/{target}:{release.version}"
-        made.append(_ensure(name, _source(), partial(_ours, target, release, progress), progress))
+    for source, target in product(sources, TARGETS):
+        name = f"{REGISTRY}/backstay/{target}:{source.release.version}"
+        made.append(_ensure(name, _digest_of(source.tree), partial(_ours, target, source, progress), progress))
     _forget_old(made)
     return made
 
@@ -62,10 +62,10 @@ def _ensure(name: str, key: str, build: Callable[[], str], progress: Progress) -
     return target
 
 
-def _source() -> str:
-    files = sorted(file for folder in _SOURCES for file in (REPOSITORY / folder).rglob("*") if file.is_file())
+def _digest_of(tree: Path) -> str:
+    files = sorted(file for folder in _SOURCES for file in (tree / folder).rglob("*") if file.is_file())
     ours = [file for file in files if "__pycache__" not in file.parts]
-    return digest(*(part for file in ours for part in (str(file.relative_to(REPOSITORY)), file.read_bytes())))
+    return digest(*(part for file in ours for part in (str(file.relative_to(tree)), file.read_bytes())))
 
 
 def _of_a_program(program: Path) -> str:
@@ -76,7 +76,7 @@ def _of_a_program(program: Path) -> str:
     return call("buildah", "commit", "-q", "--rm", container, timeout_s=300).strip()
 
 
-def _ours(target: str, release: Release, progress: Progress) -> str:
+def _ours(target: str, source: Source, progress: Progress) -> str:
     more = ["--isolation", "chroot", "--layers", "--build-arg", f"BASE={_ensure_base(progress)}"]
     if _CERTIFICATES.exists():
         # Where a proxy looks into TLS, this machine's certificates know it, and Debian's own do not.
@@ -84,19 +84,17 @@ def _ours(target: str, release: Release, progress: Progress) -> str:
     for variable in ("PIP_INDEX_URL", "PIP_CERT"):
         if os.environ.get(variable):
             more += ["--build-arg", f"{variable}={os.environ[variable]}"]
-    words = command("buildah", target, release, REGISTRY, more)
-    last = _told(words, progress)
+    words = command("buildah", target, source.release, REGISTRY, more)
+    last = _told(words, source.tree, progress)
     if not last:
         raise LabError(f"buildah said nothing of {target}")
     return last
 
 
-def _told(words: list[str], progress: Progress) -> str:
+def _told(words: list[str], tree: Path, progress: Progress) -> str:
     """Run a build, and tell each of its steps; its last line is the image."""
     said = ["", *([""] * 14)]
-    with subprocess.Popen(
-        words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(words, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             said = [*said[1:], line.strip()]

@@ -14,11 +14,11 @@ from backstay_dev.lab.lab import LABS, Lab
 from backstay_dev.lab.network import BRIDGE_ADDRESS
 from backstay_dev.lab.services import install_web
 from backstay_dev.lab.shell import Progress, silent
-from backstay_dev.package.versions import Release
 
 from .images import ensure_images
 from .node import Node, Places, remove_all
 from .programs import ensure_programs
+from .sources import Source
 
 # Not below /run, over which the node lays its own.
 _NODES: Final = "nodes"
@@ -27,11 +27,11 @@ _MAKE_BARE: Final = "rm -rf /usr/lib/python3/dist-packages/sdbus* /etc/backstay/
 
 
 class Site(Lab):
-    """`with Site([release]) as site:` a cluster with the images of these,  that is ready, and two hosts that are no hosts of it yet."""
+    """`with Site([source]) as site:` a cluster with the images of these, that is ready, and two hosts that are no hosts of it yet."""
 
-    def __init__(self, releases: Sequence[Release], *, progress: Progress = silent) -> None:
+    def __init__(self, sources: Sequence[Source], *, progress: Progress = silent) -> None:
         super().__init__(2, progress=progress)
-        self._releases = releases
+        self._sources = sources
         self._node: Node | None = None
 
     @property
@@ -45,7 +45,7 @@ class Site(Lab):
 
     def _build(self) -> None:
         programs, image = ensure_programs(self._progress), ensure_image(self._progress)
-        images = ensure_images(programs, self._releases, self._progress)
+        images = ensure_images(programs, self._sources, self._progress)
         self.network.up()
         self._progress("starting a node and two hosts")
         self._node = Node(self.network, Places(self.state, _folder(self.id)), programs, images, self._progress)

@@ -10,51 +10,30 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from backstay_dev.lab.hosts import LabHost
 from backstay_dev.lab.product import AGENT_UNIT, FENCING_NAMESPACE, RELEASE, SYSTEM_NAMESPACE
-from backstay_dev.lab.shell import REPOSITORY, LabError, Progress, call, wait_until
-from backstay_dev.package.build import package
-from backstay_dev.package.chart import chart
-from backstay_dev.package.versions import Release
+from backstay_dev.lab.shell import REPOSITORY, LabError, Progress, wait_until
 
 from .images import REGISTRY
 from .node import Node
 from .site import Site
+from .sources import Packages
 
 SERVICE: Final = "http://192.0.2.100/"
 _AGENT: Final = "fence_redfish"
 _PARTS: Final = ("backstay-operator", "backstay-fencer")
 
 
-@dataclass(frozen=True)
-class Packages:
-    """What `make package` makes of a release, and the folder where the CLI's package is unpacked."""
-
-    version: str
-    chart: Path
-    agent: Path
-    tools: Path
-
-
-def packages(release: Release, folder: Path) -> Packages:
-    agent, tools = package("backstay-agent", release, folder)[0][0], folder / f"tools-{release.version}"
-    made = Packages(release.version, chart(release, folder), agent, tools)
-    call("dpkg-deb", "-x", package("backstay-cli", release, folder)[0][0], made.tools)
-    call(sys.executable, "-m", "compileall", "-q", made.tools, timeout_s=120)
-    return made
-
-
 class Story:
     """`figures` fills while the steps are gone through; times are seconds."""
 
     def __init__(self, site: Site, made: Packages, later: Packages, progress: Progress) -> None:
-        """`made`: what is installed first; `later`: what it is upgraded to, and goes back from."""
+        """`made`: what is installed first, the release before; `later`: this one, to which it is upgraded, and goes back from."""
         self.site = site
         self.figures: dict[str, Any] = {}
         self._progress = progress
@@ -68,6 +47,8 @@ class Story:
             self.first_service,
             self.helm_test,
             self.pods_killed,
+            self.chart_is_newer,
+            self.agents_are_newer,
             self.upgraded_and_back,
             self.power_lost,
             self.uninstalled,
@@ -115,13 +96,41 @@ class Story:
 
     def upgraded_and_back(self) -> None:
         """Chart, then agents, to the later release; and back: the service runs on as the same process, and nobody who asks it notices."""
+        self._changes_release("upgrade", lambda: self._helm_upgrade(self._later), self._later)
+        self._changes_release("rollback", self._helm_rollback, self._made)
+
+    def _helm_upgrade(self, to: Packages) -> None:
         values = ("--reset-then-reuse-values", "--wait", "--timeout", "120s")
-        upgrade = ("upgrade", RELEASE, self._later.chart, "--namespace", SYSTEM_NAMESPACE, *values)
-        self._changes_release("upgrade", upgrade, self._later)
-        back = ("rollback", RELEASE, "--namespace", SYSTEM_NAMESPACE, "--wait", "--timeout", "120s")
-        self._changes_release("rollback", back, self._made)
+        self._node.helm("upgrade", RELEASE, to.chart, "--namespace", SYSTEM_NAMESPACE, *values)
+
+    def _helm_rollback(self) -> None:
+        self._node.helm("rollback", RELEASE, "--namespace", SYSTEM_NAMESPACE, "--wait", "--timeout", "120s")
+
+    def _install_agents(self, of: Packages) -> None:
+        for host in self.site.hosts.values():
+            _install(host, of.agent)
+            self._wait_for_agent(host, of.version)
+
+    def chart_is_newer(self) -> None:
+        """Operator and fencer of this release, agents of the one before: a service is taken over as ever. And back."""
+        self._helm_upgrade(self._later)
+        self._wait("hasvc/web", "SurvivesHostLoss")
+        self._loses_power("newer_chart_power_lost")
+        self._helm_rollback()
+
+    def agents_are_newer(self) -> None:
+        """As after a rollback of the chart alone: agents of this release obey the operator of the one before."""
+        self._install_agents(self._later)
+        self._wait("hasvc/web", "SurvivesHostLoss")
+        self._loses_power("newer_agents_power_lost")
+        self._install_agents(self._made)
+        self._wait("hasvc/web", "SurvivesHostLoss")
 
     def power_lost(self) -> None:
+        """Once everything is as it was."""
+        self._loses_power("power_lost")
+
+    def _loses_power(self, what: str) -> None:
         """The holder is gone from one moment to the next: its BMC says so to the fencer's Pod, and the other host takes over."""
         holder = self.site[self._holder()]
         with self.site.poller(SERVICE).polling() as client:
@@ -129,12 +138,13 @@ class Story:
             off_s = time.monotonic()
             holder.power_off()
             answer = client.wait_for_answer(after_s=off_s + 0.01, timeout_s=120)
-            self.figures["power_lost_gap_s"] = round(client.longest_gap(off_s).length_s, 2)
-        self.figures["power_lost_moved"] = [holder.name, answer.text.strip()]
+            self.figures[f"{what}_gap_s"] = round(client.longest_gap(off_s).length_s, 2)
+        self.figures[f"{what}_moved"] = [holder.name, answer.text.strip()]
         if answer.text.strip() == holder.name:
             raise LabError(f"{holder.name} has no power and answers")
         holder.power_on()
         self._wait(f"host/{holder.name}", "Ready")
+        self._wait("hasvc/web", "SurvivesHostLoss")
 
     def uninstalled(self) -> None:
         """As docs/how-to/uninstall.md has it; nothing of ours is on a host or in the cluster then but what the page says."""
@@ -193,15 +203,13 @@ class Story:
         if "lease held" not in said:
             raise LabError(f"{host.name} did not join: {said}")
 
-    def _changes_release(self, what: str, helm: Sequence[str | Path], to: Packages) -> None:
+    def _changes_release(self, what: str, helm: Callable[[], None], to: Packages) -> None:
         before = self._served_by()
         with self.site.poller(SERVICE).polling() as client:
             client.wait_for_answer()
             with self._measured(f"{what}_s"):
-                self._node.helm(*helm)
-                for host in self.site.hosts.values():
-                    _install(host, to.agent)
-                    self._wait_for_agent(host, to.version)
+                helm()
+                self._install_agents(to)
             self._wait("hasvc/web", "SurvivesHostLoss")
             client.wait_for_answer()
         self.figures[f"{what}_longest_gap_s"] = round(client.longest_gap_s, 3)

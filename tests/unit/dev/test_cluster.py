@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backstay_dev.cluster import node, programs
+from backstay_dev.cluster import node, programs, sources
 from backstay_dev.lab.assets import KUBERNETES_VERSION, SOURCES
+from backstay_dev.lab.shell import LabError
+from backstay_dev.package.versions import Release
 
 
 def required(module: str, package: str) -> str:
@@ -45,3 +47,15 @@ def test_what_a_dead_node_left_goes_and_what_is_in_use_stays(tmp_path: Path, mon
     assert not node.remove_all(folder) and folder.exists()
     in_use.unlink()
     assert node.remove_all(folder) and not folder.exists() and not group.exists()
+
+
+def test_the_release_before_is_built_of_its_own_source(tmp_path: Path) -> None:
+    """And not of this one under another number: what has changed between the two is what an upgrade is tried for."""
+    before = sources.earlier(Release("0.1.0", 0), sources.COMMIT_BEFORE, tmp_path)
+    assert before.tree.is_relative_to(tmp_path)
+    assert (before.tree / "operator/Dockerfile").exists() and not (before.tree / "dev/backstay_dev/cluster").exists()
+
+
+def test_where_the_history_does_not_reach_so_far_it_is_said_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="git fetch --unshallow"):
+        sources.earlier(Release("0.1.0", 0), "0" * 40, tmp_path)
