@@ -10,7 +10,7 @@ import typer
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.object_kinds import HA_SERVICES
-from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, Clear, clear_of
+from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, Clear, clear_of, epochs_up_to_now
 from backstay_operator.planner.know.world import World
 
 from .names import Service
@@ -38,8 +38,9 @@ async def clear(
             f"there is no host {host}; there are: {', '.join(sorted(round_.world.hosts)) or 'none'}", NO_SUCH_THING
         )
     by = await session.tools.who_am_i(session.api)
+    granted = {one.metadata.name: one.spec.epoch for one in instances}
     word = Clear(
-        epochs=_epochs(known, instances),
+        epochs=epochs_up_to_now(granted, ((failed.slot, failed.epoch) for failed in known.status.failures)),
         host=host,
         number=1 + _last(round_.world, known, instances),
         by=by,
@@ -54,14 +55,6 @@ async def clear(
     session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
     session.show({"service": known.key, "clear": vars(word)}, lambda: None)
     return WELL
-
-
-def _epochs(service: HAService, instances: Iterable[HAInstance]) -> dict[str, int]:
-    """By slot the last epoch there is: that of a failure, where a person has deleted the HAInstance and epochs have begun anew."""
-    epochs = {one.metadata.name: one.spec.epoch for one in instances}
-    for failed in service.status.failures:
-        epochs[failed.slot] = max(failed.epoch, epochs.get(failed.slot, 0))
-    return epochs
 
 
 def _last(world: World, service: HAService, instances: Iterable[HAInstance]) -> int:

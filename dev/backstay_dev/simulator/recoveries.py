@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.names import instance_name
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, OWN_KINDS, SERVICE_CLASSES
+from backstay_operator.planner.know.clearing import epochs_up_to_now
 
 from . import people
 from .shapes import NAMESPACE, ServiceShape, Shape
@@ -100,17 +101,17 @@ def clear_of(chaos: Chaos, name: str) -> None:
     told = [order.get("cleared", 0) for each in orders for order in each if order["name"] == slot]
     status = body.get("status") or {}
     last = (status.get("lastClear") or {}).get("number", 0)
-    # As `backstay clear` does: a failure of before a person deleted the HAInstance, since when epochs have begun anew, is of a later one.
     failures = [one for one in (*status.get("startFailures", ()), *status.get("moves", ())) if one["slot"] == slot]
-    epoch = max([instance["spec"]["epoch"], *(one["epoch"] for one in failures)])
+    failed = ((one["slot"], one["epoch"]) for one in failures)
+    epochs = epochs_up_to_now({slot: instance["spec"]["epoch"]}, failed)
     word = {
-        "epochs": {slot: epoch},
+        "epochs": epochs,
         "host": "",
         "number": 1 + max([last, *told]),
         "by": "alice",
         "reason": "it is mended",
     }
-    world.story.tell("a person", f"clears {name} up to epoch {epoch}")
+    world.story.tell("a person", f"clears {name} up to epoch {epochs[slot]}")
     annotations = {"backstay.dev/clear": json.dumps(word)}
     world.patch(HA_SERVICES, (NAMESPACE, name), {"metadata": {"annotations": annotations}})
 

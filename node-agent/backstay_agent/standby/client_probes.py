@@ -6,9 +6,10 @@ What is found tells of the way between two hosts as much as of the service: it i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from backstay_agent.core.health import Verdict
 from backstay_agent.host_system import OnVerdict
@@ -17,7 +18,7 @@ from backstay_api.objects.plain import RenderedResource, StandbyOrder, StandbyRe
 from backstay_api.objects.probe_kinds import asked_by_others
 from backstay_api.objects.texts import clip
 
-Probing = Callable[[RenderedResource, OnVerdict], Awaitable[None]]
+Probing = Callable[[RenderedResource, OnVerdict], Coroutine[Any, Any, None]]
 """`HostSystem.probe`."""
 _Asked = tuple[int, Sequence[RenderedResource]]
 """Epoch, and the resources with those probes alone that are asked here."""
@@ -78,7 +79,7 @@ class ClientProbes:
 
     def _begun(self, service: _Service, resource: RenderedResource) -> asyncio.Task[None]:
         asking = self._probe(resource, partial(self._note, service, resource.name))
-        return asyncio.create_task(_until_cancelled(asking), name=f"probe {resource.name} as a client")
+        return asyncio.create_task(asking, name=f"probe {resource.name} as a client")
 
     def _note(self, service: _Service, resource: str, verdict: Verdict, why: str) -> None:
         service.whys[resource] = why
@@ -91,7 +92,3 @@ class ClientProbes:
 def _asked(order: StandbyOrder) -> _Asked | None:
     resources = tuple(one for one in map(asked_by_others, order.resources) if one.probes)
     return (order.ask_epoch, resources) if order.ask_epoch and resources else None
-
-
-async def _until_cancelled(asking: Awaitable[None]) -> None:
-    await asking

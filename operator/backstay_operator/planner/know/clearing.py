@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +31,14 @@ class Clear:
 
     def forgets(self, what: Failed) -> bool:
         return what.epoch <= self.epochs.get(what.slot, 0) and self.host in ("", what.host)
+
+
+def epochs_up_to_now(granted: Mapping[str, int], failed: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """By slot the last epoch there is: granted, or of a failure, where a person has deleted the HAInstance and epochs have begun anew."""
+    epochs = dict(granted)
+    for slot, epoch in failed:
+        epochs[slot] = max(epoch, epochs.get(slot, 0))
+    return epochs
 
 
 def clear_of(service: HAService) -> Clear | str | None:
