@@ -43,7 +43,7 @@ class HeldUpApi(MemoryApi):
         self.network = LateWatches()
         super().__init__(cluster, self.network)
         self.on_patch: Callable[[Kind[Any], Mapping[str, Any]], Awaitable[None]] = nothing_first
-        self.on_get: Callable[[Kind[Any], str], object] = lambda kind, name: None
+        self.on_one: Callable[[Kind[Any], str], object] = lambda kind, name: None
         """Told of each object that is read by itself."""
         self.on_read: Callable[[Kind[Any]], Awaitable[None]] = nothing_before
 
@@ -61,13 +61,15 @@ class HeldUpApi(MemoryApi):
         return await super().patch(kind, name, body, namespace, subresource=subresource, timeout_s=timeout_s)
 
     async def get(self, kind: Kind[T], name: str, namespace: str = "", *, timeout_s: float | None = None) -> T:
-        self.on_get(kind, name)
+        self.on_one(kind, name)
         await self.on_read(kind)
         return await super().get(kind, name, namespace, timeout_s=timeout_s)
 
     async def list(
         self, kind: Kind[T], namespace: str = "", *, name: str = "", timeout_s: float | None = None
     ) -> Listing[T]:
+        if name:
+            self.on_one(kind, name)
         await self.on_read(kind)
         return await super().list(kind, namespace, name=name, timeout_s=timeout_s)
 

@@ -27,7 +27,7 @@ from backstay_api.client.api import (
     Listing,
 )
 from backstay_api.client.errors import ApiError, ApiTrouble, Gone, Malformed, NotFound
-from backstay_api.objects.kinds import Key, Kind, ObjectVersion, T, unread, versions_of
+from backstay_api.objects.kinds import Key, Kind, ObjectVersion, T, versions_of
 
 log = logging.getLogger(__name__)
 
@@ -127,18 +127,18 @@ class Informer(Generic[T]):
         return [meta for meta, entry in known if entry is None or entry.meta.version < meta.version]
 
     async def catch_up(self, meta: ObjectVersion) -> None:
-        """Read one object that was missed, and tell of it as its event would: that event then tells nothing new."""
-        try:
-            body = await self._api.get(unread(self.kind), meta.name, meta.namespace, timeout_s=self._timeout_s)
-        except NotFound:
-            return
-        read = Event(EventType.MODIFIED, self.kind.read(body), ObjectVersion.of(body))
-        known = self._cache.get(read.meta.key)
-        if known is None and read.meta.version <= (self._version or 0):
-            return  # the stream has told of its deletion meanwhile
-        self._newest = max(self._newest, read.meta.version)
-        for event in news(known, read):
-            self._tell(event)
+        """Read one object that was missed, and tell of it as its event would: that event then tells nothing new.
+
+        By a list of one name: who may watch may list, and need not be allowed to get.
+        """
+        listing = await self._api.list(self.kind, meta.namespace, name=meta.name, timeout_s=self._timeout_s)
+        for entry in listing.entries:
+            known = self._cache.get(meta.key)
+            if known is None and entry.meta.version <= (self._version or 0):
+                return  # the stream has told of its deletion meanwhile
+            self._newest = max(self._newest, entry.meta.version)
+            for event in news(known, Event(EventType.MODIFIED, entry.object, entry.meta)):
+                self._tell(event)
 
     async def _round(self) -> ApiError | None:
         """List if needed, then follow one stream to its end; what ended it, if that was a failure."""

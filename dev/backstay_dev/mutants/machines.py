@@ -45,8 +45,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what was deleted does not come back by a late answer",
         f"{API}/client/informer.py",
-        "        if known is None and read.meta.version <= (self._version or 0):\n",
-        "        if False:\n",
+        "            if known is None and entry.meta.version <= (self._version or 0):\n",
+        "            if False:\n",
         "tests/contract/test_informer.py",
     ),
 )

@@ -110,7 +110,7 @@ async def test_hosts_whose_machine_is_known_are_not_read_again_however_often_the
         await asyncio.sleep(5)
         scene.api.network.late_s[HOST_ASSIGNMENTS.resource] = float("inf")
         await scene.api.patch(HOST_ASSIGNMENTS, "n3", {"metadata": {"labels": {"a": "b"}}})
-        scene.api.on_get = lambda kind, name: read.append((kind.plural, name))
+        scene.api.on_one = lambda kind, name: read.append((kind.plural, name))
         await scene.seal()
         await scene.ask("Off")
         await scene.until(scene.proven)
