@@ -62,6 +62,8 @@ class FakeMachine:
     running: dict[str, RenderedResource] = field(default_factory=dict)
     scores: dict[str, int] = field(default_factory=dict)
     """What a command, or a resource by its name, says of how fresh the data here is."""
+    scores_take_s: float = 0.0
+    """How long a command needs to say so."""
     scripts: defaultdict[str, Script] = field(default_factory=lambda: defaultdict(Script))
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
@@ -352,7 +354,7 @@ class FakeHostSystem:
         )
 
     async def _score(self, command: Sequence[str]) -> Score:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.machine.scores_take_s)
         name = " ".join(command)
         return Score(self.machine.scores[name]) if name in self.machine.scores else Score(-1, f"{name} fails")
 

@@ -10,6 +10,7 @@ import pytest
 from backstay_agent.standby.scores import EVERY_S, TELL_S, Told
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.plain import StandbyReport
+from backstay_operator.planner.judge.promotion import ANSWER_S
 from backstay_testing.stage import Stage
 
 ROLE, COMMAND = "web-promoted", "/position"
@@ -27,7 +28,7 @@ class Growing(dict[str, int]):
         return super().__getitem__(name) + int(self._stage.loop.time() / EVERY_S * 2)
 
 
-def promoted_on_n1(*others: str) -> Stage:
+def promoted_on_n1(*others: str, **writer: Any) -> Stage:
     """Whose data is the freshest; n2 is told to come next, and while n1 is written to, the others catch up."""
     stage = Stage("n1", *others)
     for host, begins_at in {"n1": 9000, "n2": 2000, "n3": 1000}.items():
@@ -35,7 +36,7 @@ def promoted_on_n1(*others: str) -> Stage:
             stage.machines[host].state.scores = Growing(stage, begins_at)
     resources = [
         {"name": "main", "systemd": {"unit": "web.service"}},
-        {"name": "writer", "role": "Promoted", "systemd": {"unit": "writer.service"}},
+        {"name": "writer", "role": "Promoted", "systemd": {"unit": "writer.service"}, **writer},
     ]
     promotion = {"scoreCommand": [COMMAND]}
     stage.apply_service("web", mode="Promotable", replicas=1 + len(others), promotion=promotion, resources=resources)
@@ -123,6 +124,20 @@ def test_where_one_copy_alone_could_be_promoted_nothing_is_waited_for() -> None:
     stage.maintain("n1", "Drain")
     stage.until(lambda: stage.copies(ROLE) == ["n2"])
     assert any("WriteInstance epoch 2 to n2 on Released" in line for line in stage.log), "in one write with the proof"
+
+
+def test_a_command_that_hangs_on_one_host_keeps_nobody_from_being_promoted_for_long() -> None:
+    """What was asked before the end has ten seconds, and so has what is asked after it; and a start of 12 s is waited for no longer."""
+    stage = promoted_on_n1("n2", "n3", timeouts={"start": "12s"})
+    overtakes(stage)
+    stage.machines["n3"].state.scores_take_s = 1000.0
+    stage.wait(2 * EVERY_S)
+    stage.log.clear()
+    stage.maintain("n1", "Drain")
+    ended_s = moment_s(stage, "WriteInstance epoch 1 closed on Released")
+    waited_s = moment_s(stage, "WriteInstance epoch 2 to n2") - ended_s
+    assert ANSWER_S - 0.1 < waited_s < ANSWER_S + 0.5, waited_s
+    stage.until(lambda: stage.copies(ROLE) == ["n2"])
 
 
 def test_agents_of_an_earlier_release_are_waited_for_by_nobody_and_the_older_number_counts(
