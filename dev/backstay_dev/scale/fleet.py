@@ -14,15 +14,17 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from backstay_agent.agent import Agent, Machine, Settings
 from backstay_agent.fake import FakeHostSystem, FakeMachine
 from backstay_agent.store.disk import MemoryDisk
+from backstay_api.client.api import Api
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.process import logs
@@ -43,7 +45,8 @@ class FleetHost:
     """One machine, and the agent on it while it has power."""
 
     name: str
-    config: ApiConfig
+    api: Callable[[], Api]
+    """Makes the client of one life of its agent."""
     note: Note
     disk: MemoryDisk = field(default_factory=MemoryDisk)
     boots: int = 0
@@ -72,8 +75,7 @@ class FleetHost:
 
     async def _live(self) -> None:
         rng = random.SystemRandom()
-        api = HttpApi(self.config, rng=random.Random())
-        system = FakeHostSystem(self.machine)
+        api, system = self.api(), FakeHostSystem(self.machine)
         machine = Machine(host=self.name, boot_id=f"{self.name}-boot-{self.boots}", uuid=uuid_of(self.name))
         try:
             await Agent(api, self.disk, system, machine, rng=rng, settings=Settings(wall=_wall)).run()
@@ -98,11 +100,13 @@ async def live(hosts: Sequence[FleetHost], power: Power) -> None:
 def fleet(config: Path, note: Note) -> tuple[list[FleetHost], Power]:
     """As the bench has written it down: `{"server", "ca_file", "power", "tokens": {host: token}}`."""
     told = json.loads(config.read_text())
-    hosts = [
-        FleetHost(name, ApiConfig(servers=(told["server"],), ca_file=told["ca_file"], token=_always(token)), note)
-        for name, token in told["tokens"].items()
-    ]
+    hosts = [FleetHost(name, partial(_api, told, token), note) for name, token in told["tokens"].items()]
     return hosts, Power(Path(told["power"]))
+
+
+def _api(told: Mapping[str, str], token: str) -> Api:
+    config = ApiConfig(servers=(told["server"],), ca_file=told["ca_file"], token=lambda: token, user_agent="fleet")
+    return HttpApi(config, rng=random.Random())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -124,10 +128,6 @@ def _allow_many_connections() -> None:
     """Three or four a host."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _always(token: str) -> Callable[[], str]:
-    return lambda: token
 
 
 def _wall() -> str:

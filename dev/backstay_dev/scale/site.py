@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.product import CHART, RELEASE
-from backstay_dev.lab.shell import Child, Progress, spawn_python
+from backstay_dev.lab.shell import PYTHONPATH, REPOSITORY, Child, Progress, spawn_python
 
 from . import lives, power
 from .lives import Line
@@ -45,6 +46,11 @@ class Size:
     """Hosts that one service may run on."""
     profile: str = "default"
     """Heartbeat of the hosts."""
+    losses: int = 3
+    """Hosts that lose their power, one after another."""
+    idle_s: float = 30.0
+    quiet_s: float = 5.0
+    """No status has changed for so long: what was begun is over."""
 
     @property
     def title(self) -> str:
@@ -141,7 +147,8 @@ class Site:
         return "--kubeconfig", str(self.plane.kubeconfig_for(SYSTEM_NAMESPACE, f"{RELEASE}-{role}"))
 
     def _run(self, name: str, module: str, *arguments: str) -> None:
-        self.children[name] = spawn_python(name, module, arguments, self.state)
+        roots = os.pathsep.join((PYTHONPATH, str(REPOSITORY / "node-agent")))
+        self.children[name] = spawn_python(name, module, arguments, self.state, env={"PYTHONPATH": roots})
 
 
 @contextmanager
@@ -200,5 +207,3 @@ def _service(number: int, pool: str) -> Raw:
         },
     }
 
-
-Until = Callable[[], bool]

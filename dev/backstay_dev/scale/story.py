@@ -27,11 +27,7 @@ from .lives import Loss
 from .meters import Costs
 from .site import Site, Size, load, site
 
-IDLE_S: Final = 30.0
-LOSSES: Final = 3
-QUIET_S: Final = 5.0
-"""No service's status has changed for so long: what was begun is over."""
-LONGEST_S: Final = 240.0
+LONGEST_S: Final = 480.0
 """No step takes longer, or there is something to be mended."""
 
 
@@ -51,8 +47,9 @@ class Watched:
         (names.add if is_ready else names.discard)(body["metadata"]["name"])
 
     @property
-    def is_quiet(self) -> bool:
-        return time.monotonic() - self.changed_s > QUIET_S
+    def quiet_s(self) -> float:
+        """For how long nothing has been told."""
+        return time.monotonic() - self.changed_s
 
 
 def figures(size: Size, progress: Progress) -> Iterator[Found]:
@@ -106,15 +103,15 @@ class Story:
         begun_s = time.monotonic()
         await load(self.api, self._size)
         self.progress(f"all services are there after {time.monotonic() - begun_s:.1f} s")
-        await self._until(lambda: len(self.watched.ready["HAService"]) == self._size.services, "services that are Ready")
+        await self._until(self._are_all_ready, "services that are Ready")
         took_s = time.monotonic() - begun_s
         self.progress(f"all are Ready after {took_s:.1f} s")
-        await self._until(lambda: self.watched.is_quiet, "quiet")
+        await self._until(self._is_quiet, "quiet")
         after = await self._costs()
-        asked = after.requests_a_second(before)
+        each = {what: count / self._size.services for what, count in (after.requests - before.requests).most_common()}
         return [
             self._found("services created: all Ready after", "s", took_s),
-            self._found("until then, API requests", "", sum(asked.values()) * (after.at_s - before.at_s)),
+            self._found("until then, API requests for each service", "", sum(each.values()), breakdown=_rounded(each)),
             self._found("until then, operator", "s of CPU", after.cpu_s["operator"] - before.cpu_s["operator"]),
             self._found("until then, a plan", "s", after.a_plan_s(before)),
         ]
@@ -122,7 +119,7 @@ class Story:
     async def idle(self) -> list[Found]:
         """Nothing happens."""
         before = await self._costs()
-        await asyncio.sleep(IDLE_S)
+        await asyncio.sleep(self._size.idle_s)
         after = await self._costs()
         asked, cores, memory = after.requests_a_second(before), after.cores(before), meters.memory_mib(self.site.pids)
         return [
@@ -141,18 +138,17 @@ class Story:
     async def lose(self) -> list[Found]:
         """Hosts lose their power, one after another, those that run most first; each until its services run elsewhere."""
         medians, lasts, counts, told, before = [], [], [], [], await self._costs()
-        for number in range(LOSSES):
+        for number in range(self._size.losses):
             loss = self._cut(number)
             await self._until(lambda loss=loss: self._is_back(loss), f"all services of {loss.host} elsewhere")  # type: ignore[misc]
             back = loss.back_s(self.site.lives)
             medians.append(statistics.median(back.values()))
             lasts.append(max(back.values()))
             counts.append(float(len(back)))
-            everybody = lambda: len(self.watched.ready["HAService"]) == self._size.services  # noqa: E731
-            await self._until(everybody, "services that are Ready again")
+            await self._until(self._are_all_ready, "services that are Ready again")
             told.append(time.monotonic() - loss.cut_s)
             self.progress(f"{loss.host}: {len(back)} services were lost; the last ran again after {lasts[-1]:.2f} s")
-            await self._until(lambda: self.watched.is_quiet, "quiet")
+            await self._until(self._is_quiet, "quiet")
         after = await self._costs()
         if both := list(lives.twice(self.site.lives)):
             raise LabError(f"Something ran twice: {both[0]}")
@@ -179,6 +175,13 @@ class Story:
         loss = Loss(host, time.monotonic(), frozenset(what for what, where in running.items() if where == host))
         self.site.power.cut(host)
         return loss
+
+    def _are_all_ready(self) -> bool:
+        return len(self.watched.ready["HAService"]) == self._size.services
+
+    def _is_quiet(self) -> bool:
+        """No status has changed for so long: what was begun is over."""
+        return self.watched.quiet_s > self._size.quiet_s
 
     def _is_back(self, loss: Loss) -> bool:
         return loss.back_s(self.site.lives).keys() == loss.what
