@@ -46,7 +46,7 @@ BREATH_S: Final = 0.05
 """After a plan that took long, at most so long (and no longer than it took) is left to watching and writing first."""
 BACKLOG_S: Final = 0.5
 """While more is to be written than writers can begin, so long at most (and no longer than some plans take): what would be decided meanwhile
-waits for the same writers. Where a plan takes longer, as long as that: else planning would leave writing no time."""
+waits for the same writers. Where a plan takes longer, twice as long as that: else planning would leave writing no time."""
 BACKLOG_PLANS: Final = 4
 FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
@@ -152,7 +152,7 @@ class Reconciler:
             await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
         if self._backlog:
-            await within(self._written, min(BACKLOG_PLANS * self._took_s, max(BACKLOG_S, self._took_s)))
+            await within(self._written, min(BACKLOG_PLANS * self._took_s, max(BACKLOG_S, 2 * self._took_s)))
         self._act_at_s = math.inf
 
     def _is_time(self) -> bool:

@@ -100,12 +100,12 @@ class Known:
 
     def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:
         """Whether nothing has changed that could concern a plan which was made from this."""
-        (*_, others), common, circle, *rest = made
+        others = made[0][-1]  # type: ignore[index]
         return (
             key not in self.touched
-            and common is self.common
-            and self.around.holds(circle)
-            and all(self.around.said.get(host) is one for host, one in zip(others, rest, strict=False))
+            and made[1] is self.common
+            and self.around.holds(made[2])
+            and (not others or all(self.around.said.get(host) is made[3 + at] for at, host in enumerate(others)))
         )
 
 

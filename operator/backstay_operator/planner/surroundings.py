@@ -45,6 +45,8 @@ class Around:
     """What each is to services: the very object of the round before for as long as all of it is equal."""
     circles: dict[str, Circle] = field(default_factory=dict)
     """By selector, as far as somebody has asked."""
+    known: frozenset[Circle] = frozenset()
+    """Those of the round before that are as they were."""
 
     def of(self, world: World, service: HAService) -> Circle:
         """The hosts that a service selects."""
@@ -55,9 +57,9 @@ class Around:
             self.circles[spelt] = Circle(spelt, frozenset(self.said.keys() - others))
         return self.circles[spelt]
 
-    def holds(self, circle: Circle) -> bool:
+    def holds(self, circle: object) -> bool:
         """Whether everything of all of its hosts is as it was."""
-        return self.circles.get(circle.selector) is circle
+        return circle in self.known
 
 
 def around(world: World, *, is_outline_same: bool) -> Around:
@@ -69,7 +71,7 @@ def around(world: World, *, is_outline_same: bool) -> Around:
     said = {name: before.said[name] if before.said.get(name) == one else one for name, one in now.items()}
     changed = {name for name, one in said.items() if before.said.get(name) is not one}
     kept = {selector: one for selector, one in before.circles.items() if one.hosts.isdisjoint(changed)}
-    found = Around(said, kept if is_outline_same else {})
+    found = Around(said, kept, frozenset(kept.values())) if is_outline_same else Around(said)
     world.kept[""][_TOPIC] = ((), found)
     return found
 
