@@ -45,8 +45,7 @@ def _kept_orders(fact: str, old: str, new: str) -> Mutant:
 
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
-    _short_of("all that concerns everybody", "(values, known.common, circle, *hosts,", "(values, None, circle, *hosts,"),
-    _short_of("the hosts that it selects", "(values, known.common, circle, *hosts,", "(values, known.common, None, *hosts,"),
+    _short_of("the hosts that it selects", "(values, circle, *hosts,", "(values, None, *hosts,"),
     _short_of("the service", "circle, *hosts, service, *instances,", "circle, *hosts, *instances,"),
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
     _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
@@ -74,7 +73,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _KEPT,
     ),
     one(
-        "who selects whom is asked anew when a label has moved",
+        "a plan is kept only while this is the same: all that concerns everybody",
         _AROUND,
         " if is_outline_same else Around(said)",
         "",

@@ -89,8 +89,6 @@ _RECOVERY_FIELDS: Final[Set[str]] = frozenset({"restarts", "window", "backoff"})
 class Known:
     """What has changed since the round before."""
 
-    common: object
-    """What concerns all services alike: the very object of the round before for as long as all of it is equal."""
     touched: Set[str]
     """Keys of services of which any object of their own is another: of no other service need it be looked up whether its plan still holds."""
     on_the_way: tuple[Collection[str], ...]
@@ -103,9 +101,8 @@ class Known:
         others = made[0][-1]  # type: ignore[index]
         return (
             key not in self.touched
-            and made[1] is self.common
-            and self.around.holds(made[2])
-            and (not others or all(self.around.said.get(host) is made[3 + at] for at, host in enumerate(others)))
+            and self.around.holds(made[1])
+            and (not others or all(self.around.said.get(host) is made[2 + at] for at, host in enumerate(others)))
         )
 
 
@@ -122,11 +119,11 @@ def known(round_: Round) -> Known:
     )
     before, last = world.kept[""].get(_TOPIC), world.kept[""].get(_SEEN)
     is_same = before is not None and before[1] == now
-    if before is None or not is_same:
-        world.kept[""][_TOPIC] = before = ((), now)
+    if not is_same:
+        world.kept[""][_TOPIC] = ((), now)
     news = touched(world, last[1]) | _lost_otherwise(world) if last is not None else world.services.keys()  # type: ignore[arg-type]
     on_the_way = tuple(getattr(round_, name) for name in _ON_THE_WAY)
-    return Known(before[1], news, on_the_way, around(world, is_outline_same=is_same))
+    return Known(news, on_the_way, around(world, is_all_else_same=is_same))
 
 
 def _domains(world: World) -> object:
@@ -196,7 +193,7 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
     others = _others(world, circle, instances, claims, told)
     hosts = [known.around.said.get(host) for host in others]
     values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
-    return (values, known.common, circle, *hosts, service, *instances, *claims, *entries, *waits)
+    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits)
 
 
 def _others(

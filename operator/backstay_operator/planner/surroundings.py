@@ -62,8 +62,9 @@ class Around:
         return circle in self.known
 
 
-def around(world: World, *, is_outline_same: bool) -> Around:
-    """How all hosts are now; `is_outline_same`: who selects whom is as it was."""
+def around(world: World, *, is_all_else_same: bool) -> Around:
+    """How all hosts are now. `is_all_else_same`: whatever else plans are made from is as it was, who selects whom above all; where it is
+    not, no circle holds, and so no plan."""
     known = world.kept[""].get(_TOPIC)
     before = known[1] if known is not None else Around({})
     assert isinstance(before, Around)
@@ -71,7 +72,7 @@ def around(world: World, *, is_outline_same: bool) -> Around:
     said = {name: before.said[name] if before.said.get(name) == one else one for name, one in now.items()}
     changed = {name for name, one in said.items() if before.said.get(name) is not one}
     kept = {selector: one for selector, one in before.circles.items() if one.hosts.isdisjoint(changed)}
-    found = Around(said, kept, frozenset(kept.values())) if is_outline_same else Around(said)
+    found = Around(said, kept, frozenset(kept.values())) if is_all_else_same else Around(said)
     world.kept[""][_TOPIC] = ((), found)
     return found
 
