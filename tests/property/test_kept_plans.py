@@ -65,7 +65,9 @@ def other(world: World) -> str:
     """A host that is asked to be ready for it."""
     its = world.services[KEY].spec.placement.hosts
     labels = its.match_labels if its else {}
-    hosts = [name for name, host in sorted(world.hosts.items()) if labels.items() <= (host.metadata.labels or {}).items()]
+    hosts = [
+        name for name, host in sorted(world.hosts.items()) if labels.items() <= (host.metadata.labels or {}).items()
+    ]
     return next((name for name in hosts if name != holder(world)), hosts[0] if hosts else "n0000")
 
 

@@ -61,7 +61,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a plan is kept only while this of a host that its service does not select is the same",
         _REST,
-        "self.around.said.get(host) is made[3 + at] for",
+        "self.around.said.get(host) is made[2 + at] for",
         "True for",
         _KEPT,
     ),
@@ -75,7 +75,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a plan is kept only while this is the same: all that concerns everybody",
         _AROUND,
-        " if is_outline_same else Around(said)",
+        " if is_all_else_same else Surroundings(said)",
         "",
         _KEPT,
     ),

@@ -1,4 +1,4 @@
-"""All that is real: etcd and kube-apiserver, the chart in them, an operator and a fencer as processes; and beside them the fleet, which is not."""
+"""All that is real: etcd and kube-apiserver, the chart in them, operator and fencer as processes; and beside them the fleet, which is not."""
 
 from __future__ import annotations
 
@@ -133,9 +133,7 @@ class Site:
         health = ("--health-host", "127.0.0.1", "--health-port", str(self.health_port))
         often = ("--identity", "operator", "--fence-budget", "1000", "--fence-pause", "0")
         self._run("operator", "backstay_operator.main", *self._as("operator"), *health, *often)
-        self._run(
-            "fencer", "backstay_dev.scale.fake_fencer", *self._as("fencer"), "--power", str(self.power.folder)
-        )
+        self._run("fencer", "backstay_dev.scale.fake_fencer", *self._as("fencer"), "--power", str(self.power.folder))
         self._run("fleet", "backstay_dev.scale.fleet", str(self.state / "fleet.json"), str(self.state / "lives"))
 
     def stop(self) -> None:
@@ -186,8 +184,11 @@ async def _enrolling(api: HttpApi, number: int, name: str, size: Size) -> None:
 
 async def load(api: HttpApi, size: Size) -> None:
     """All services, a unit each, every pool as many."""
-    kind = unread(HA_SERVICES)
-    await side_by_side(api.create(kind, body, "default") for body in services(size))
+    await side_by_side(_creating(api, body) for body in services(size))
+
+
+async def _creating(api: HttpApi, service: Raw) -> None:
+    await api.create(unread(HA_SERVICES), service, "default")
 
 
 def services(size: Size) -> Sequence[dict[str, Any]]:
@@ -206,4 +207,3 @@ def _service(number: int, pool: str) -> Raw:
             "resources": [{"name": "main", "systemd": {"unit": f"{name}.service"}}],
         },
     }
-

@@ -31,7 +31,7 @@ from .know.losses import Losses
 from .know.sessions import report_of
 from .know.touched import seen, touched
 from .know.world import World
-from .surroundings import BY_HOST, Around, Circle, around, outline
+from .surroundings import BY_HOST, Circle, Surroundings, around, outline
 
 
 class Rests(Protocol):
@@ -60,9 +60,7 @@ _OF_THE_MOMENT: Final[Set[str]] = frozenset(
 )
 """Nothing at rest is decided by the time, or has failed, or waits for a reboot or for better hosts."""
 _FOR_ALL: Final = tuple(
-    one.name
-    for one in fields(World)
-    if one.name not in _BY_THEMSELVES | _BY_SPEC | BY_HOST | _INDEXES | _OF_THE_MOMENT
+    one.name for one in fields(World) if one.name not in _BY_THEMSELVES | _BY_SPEC | BY_HOST | _INDEXES | _OF_THE_MOMENT
 )
 
 _ON_THE_WAY: Final = tuple(
@@ -93,7 +91,7 @@ class Known:
     """Keys of services of which any object of their own is another: of no other service need it be looked up whether its plan still holds."""
     on_the_way: tuple[Collection[str], ...]
     """What plans of this round tell each other: while there is any, none is kept."""
-    around: Around
+    around: Surroundings
     """The hosts."""
 
     def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:

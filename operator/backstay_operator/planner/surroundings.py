@@ -38,7 +38,7 @@ class Circle:
 
 
 @dataclass(frozen=True)
-class Around:
+class Surroundings:
     """All hosts, as they are in this round."""
 
     said: Mapping[str, object]
@@ -51,7 +51,9 @@ class Around:
     def of(self, world: World, service: HAService) -> Circle:
         """The hosts that a service selects."""
         selector = service.spec.placement.hosts
-        spelt = world.keep("selector", service.key, (service.spec,), lambda: selector and selector.model_dump_json()) or ""
+        spelt = (
+            world.keep("selector", service.key, (service.spec,), lambda: selector and selector.model_dump_json()) or ""
+        )
         if spelt not in self.circles:
             others: Collection[str] = unselected(world, selector) if selector is not None else ()
             self.circles[spelt] = Circle(spelt, frozenset(self.said.keys() - others))
@@ -62,17 +64,17 @@ class Around:
         return circle in self.known
 
 
-def around(world: World, *, is_all_else_same: bool) -> Around:
+def around(world: World, *, is_all_else_same: bool) -> Surroundings:
     """How all hosts are now. `is_all_else_same`: whatever else plans are made from is as it was, who selects whom above all; where it is
     not, no circle holds, and so no plan."""
     known = world.kept[""].get(_TOPIC)
-    before = known[1] if known is not None else Around({})
-    assert isinstance(before, Around)
+    before = known[1] if known is not None else Surroundings({})
+    assert isinstance(before, Surroundings)
     now = dict(_each(world))
     said = {name: before.said[name] if before.said.get(name) == one else one for name, one in now.items()}
     changed = {name for name, one in said.items() if before.said.get(name) is not one}
     kept = {selector: one for selector, one in before.circles.items() if one.hosts.isdisjoint(changed)}
-    found = Around(said, kept, frozenset(kept.values())) if is_all_else_same else Around(said)
+    found = Surroundings(said, kept, frozenset(kept.values())) if is_all_else_same else Surroundings(said)
     world.kept[""][_TOPIC] = ((), found)
     return found
 

@@ -108,8 +108,12 @@ async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("think_s", "for_s", "most", "times"),
     [
-        pytest.param(0.05, 2, 9, 1, id="300 services: it planned for two thirds of the time, 30 times, and wrote in the rest"),
-        pytest.param(3.0, 6, 2, 4, id="2,000 on 200 hosts: a plan took seconds, and half a second was left to writing: 6 times"),
+        pytest.param(
+            0.05, 2, 9, 1, id="300 services: it planned for two thirds of the time, 30 times, and wrote in the rest"
+        ),
+        pytest.param(
+            3.0, 6, 2, 4, id="2,000 on 200 hosts: a plan took seconds, and half a second was left to writing: 6 times"
+        ),
     ],
 )
 def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_over_again(

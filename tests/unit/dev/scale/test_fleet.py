@@ -50,7 +50,9 @@ def test_a_device_says_and_switches_the_power_of_its_machine(tmp_path: Path) -> 
     bmc = host.spec.fencing.levels[0].devices[0]
 
     async def story() -> list[int | None]:
-        codes = [(await agents.run(bmc, action, {})).exit_code for action in ("status", "off", "status", "on", "status")]
+        codes = [
+            (await agents.run(bmc, action, {})).exit_code for action in ("status", "off", "status", "on", "status")
+        ]
         assert await agents.machine_uuid(bmc, {}) == uuid_of("n1") != uuid_of("n2")
         return codes
 
