@@ -142,6 +142,30 @@ def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_ove
     assert len(planned) <= most
 
 
+def test_after_a_plan_that_took_long_what_is_only_told_has_its_time_too() -> None:
+    """The statuses of 2,000 services that ran were told four a plan, and a plan took seconds."""
+    scene = Scene()
+    for number in range(60):
+        scene.add_service(f"web{number}")
+    slow = Fate(request_delay_s=0.02)
+    scene.weather_of("op").fates = [(lambda one: one.is_write and one.subresource == "status", slow)] * 60
+    told: list[str] = []
+    scene.cluster.admit(HA_SERVICES, lambda kind, old, new: told.append("a status") if old else None)
+    plans: list[int] = []
+
+    def tells(world: World) -> Plan:
+        plans.append(len(told))
+        untold = [one for one in world.services.values() if not one.status.host]
+        return Plan(tuple(WriteServiceStatus(one, one.status.model_copy(update={"host": "n1"})) for one in untold))
+
+    async def story() -> None:
+        async with scene.operator(plan=tells, think_s=2.0):
+            await until(lambda: len(told) == 60)
+
+    run(story())
+    assert len(plans) <= 3, "it was one for every few of them"
+
+
 def _writes(name: str, request: Request) -> bool:
     return request.is_write and request.name == name
 
