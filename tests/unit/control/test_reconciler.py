@@ -147,7 +147,7 @@ def test_after_a_plan_that_took_long_what_is_only_told_has_its_time_too() -> Non
     scene = Scene()
     for number in range(60):
         scene.add_service(f"web{number}")
-    slow = Fate(request_delay_s=0.02)
+    slow = Fate(request_delay_s=0.5)
     scene.weather_of("op").fates = [(lambda one: one.is_write and one.subresource == "status", slow)] * 60
     told: list[str] = []
     scene.cluster.admit(HA_SERVICES, lambda kind, old, new: told.append("a status") if old else None)
@@ -163,7 +163,7 @@ def test_after_a_plan_that_took_long_what_is_only_told_has_its_time_too() -> Non
             await until(lambda: len(told) == 60)
 
     run(story())
-    assert len(plans) <= 3, "it was one for every few of them"
+    assert len(plans) <= 8, "it was 15"
 
 
 def _writes(name: str, request: Request) -> bool:
