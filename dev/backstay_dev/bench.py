@@ -10,12 +10,15 @@ import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError
+from backstay_dev.scale import story as scale
+from backstay_dev.scale.site import Size
 from backstay_dev.show import bench_cases as cases
 from backstay_dev.show import bench_many as many
 from backstay_dev.show import bench_plan as planning
@@ -57,6 +60,8 @@ MANY: Final = "many services on a host"
 """How `--only` calls all of `show/bench_many.py`."""
 PLANNING: Final = "planner"
 """And all of `show/bench_plan.py`, which needs no lab."""
+SCALE: Final = "scale"
+"""And all of `scale/story.py`: a control plane without the lab's hosts."""
 COLD: Final = Figure("all of ours started at once: service answers", "s", 3.0, lambda b: Sample(0.0), "24.4 / 5.5")
 
 
@@ -71,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *_cold(options, console),
             *_many(options, console),
             *_planning(options, console),
+            *_scale(options, console),
         ]
     except LabError as error:
         console.print(f"bench: {error}")
@@ -105,6 +111,11 @@ def _planning(options: argparse.Namespace, console: Console) -> list[dict[str, A
     return _found(planning.figures, console) if options.only in PLANNING else []
 
 
+def _scale(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    size = Size(options.hosts, options.services)
+    return _found(partial(scale.figures, size), console) if options.only in SCALE else []
+
+
 def _found(figures: Callable[[Callable[[str], None]], Iterable[many.Found]], console: Console) -> list[dict[str, Any]]:
     def told(text: str) -> None:
         console.print(f"  {text}", style="dim")
@@ -112,7 +123,7 @@ def _found(figures: Callable[[Callable[[str], None]], Iterable[many.Found]], con
     measured = []
     for found in figures(told):
         figure = Figure(found.name, found.unit, found.aim, lambda b: Sample(0.0))
-        measured.append(_summary(figure, [Sample(value) for value in found.values]))
+        measured.append(_summary(figure, [Sample(value, dict(found.breakdown)) for value in found.values]))
         told(f"{found.name}: {measured[-1]['median']:g} {found.unit}")
     return measured
 
@@ -180,8 +191,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         default="",
-        help=f"only figures whose name contains this (those of `{MANY}` and `{PLANNING}` by that name)",
+        help=f"only figures whose name contains this (those of `{MANY}`, `{PLANNING}` and `{SCALE}` by that name)",
     )
+    parser.add_argument("--hosts", type=int, default=Size.hosts, help=f"of `{SCALE}` (default {Size.hosts})")
+    parser.add_argument("--services", type=int, default=Size.services, help=f"of `{SCALE}` (default {Size.services})")
     return parser
 
 

@@ -72,7 +72,17 @@ def compare(said: str | None, machine_uuid: str) -> Literal["Match", "Mismatch",
 @lru_cache(maxsize=65536)
 def is_same(one: str, other: str) -> bool:
     """Whether two UUIDs are of one machine."""
-    return _plain(other) in (_plain(one), _swapped(_plain(one)))
+    return spelling(other) in spellings(one)
+
+
+def spellings(uuid: str) -> frozenset[str]:
+    """The ways in which firmware may write it, byte order apart from all that means nothing: `spelling` says in which another is written."""
+    return frozenset((_plain(uuid), _swapped(_plain(uuid))))
+
+
+def spelling(uuid: str) -> str:
+    """It, without what means nothing."""
+    return _plain(uuid)
 
 
 @lru_cache(maxsize=65536)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ class Machines:
         self._api, self._known, self._changed = api, known, changed
         self._uuids: dict[str, str] = {}
         """By host: the machine's UUID, as its agent said it last."""
+        self._named = defaultdict[str, set[str]](set)
+        """By each spelling of a UUID: hosts whose agents said it last. Of a thousand hosts nearly none has another's name."""
         self._met: dict[str, MachineStatus] = {}
         """By host: its machine, and whoever has named the same one, ever."""
         self._recorded: dict[str, tuple[str | None, MachineStatus]] = {}
@@ -56,10 +59,11 @@ class Machines:
         host, said = self._known.host(name), self._known.machine_uuid(name)
         before = (host.status.machine if host else None) or MachineStatus(uuid="")
         if not self._known.is_host(name) and not said:
-            for kept in (self._uuids, self._met, self._recorded):
+            self._name(name, "")
+            for kept in (self._met, self._recorded):
                 kept.pop(name, None)
         elif uuid := said or self._uuids.get(name) or before.uuid:
-            self._uuids[name] = uuid
+            self._name(name, uuid)
             if identity.is_same(before.uuid, uuid):
                 self._meet(name, uuid, before.shared_with)
             for other in self._same(name, uuid):
@@ -67,6 +71,18 @@ class Machines:
                 self._meet(other, uuid, [name])
         self._todo |= {name, *(one for one, met in self._met.items() if name in met.shared_with)}
         self._poke.set()
+
+    def _name(self, host: str, uuid: str) -> None:
+        """What its agent says from now on; empty: nothing."""
+        before = self._uuids.pop(host, "")
+        for spelt in identity.spellings(before) if before else ():
+            self._named[spelt].discard(host)
+            if not self._named[spelt]:
+                del self._named[spelt]
+        if uuid:
+            self._uuids[host] = uuid
+            for spelt in identity.spellings(uuid):
+                self._named[spelt].add(host)
 
     def _meet(self, name: str, uuid: str, others: list[str]) -> None:
         """Of one host: these have named its machine as well."""
@@ -96,8 +112,7 @@ class Machines:
         return now + [name for name in met.shared_with if name not in self._uuids]
 
     def _same(self, host: str, uuid: str) -> list[str]:
-        others = self._uuids.items() if uuid else ()
-        return sorted(name for name, said in others if name != host and identity.is_same(said, uuid))
+        return sorted(self._named.get(identity.spelling(uuid), set()) - {host}) if uuid else []
 
     def not_known(self, host: str) -> str:
         """Why nothing can be said yet of whose power a device of this host switches; empty if it can."""

@@ -22,6 +22,7 @@ from backstay_operator.planner import rest
 from backstay_operator.planner.actions import WriteServiceStatus
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
+from backstay_operator.planner.know.losses import Domain, HostLoss, Losses
 from backstay_operator.planner.know.world import Failed, LeaseSeen, OwnPath, Rebooting, Settings, World
 from backstay_operator.planner.plan import Plan, plan
 from backstay_testing.worlds import own_copy
@@ -32,13 +33,21 @@ Change = Callable[[World], object]
 
 
 @cache
-def settled() -> World:
-    return bench_plan.settled(replace(bench_plan.empty(4, 4), settings=Settings(keeps_plans_from=0)))
+def settled(pools: int) -> World:
+    world = replace(bench_plan.empty(4 * pools, 4), settings=Settings(keeps_plans_from=0))
+    for number, known in enumerate(list(world.hosts.values()) if pools > 1 else ()):
+        labels = {"rack": f"r{number % pools}"}
+        world.put_host(known.model_copy(update={"metadata": known.metadata.model_copy(update={"labels": labels})}))
+    for number, asking in enumerate(list(world.services.values()) if pools > 1 else ()):
+        raw = asking.wire()
+        placement = {"hosts": {"matchLabels": {"rack": f"r{number % pools}"}}}
+        world.put_service(HAService.from_wire({**raw, "spec": {**raw["spec"], "placement": placement}}))
+    return bench_plan.settled(world)
 
 
-def at_rest() -> World:
-    """Four hosts and four services, all at rest; what is done to it is done to nobody else's."""
-    return own_copy(settled())
+def at_rest(pools: int = 1) -> World:
+    """Four services, all at rest, and four hosts for each of their pools; what is done to it is done to nobody else's."""
+    return own_copy(settled(pools))
 
 
 def from_nothing(world: World) -> Plan:
@@ -54,7 +63,12 @@ def holder(world: World) -> str:
 
 def other(world: World) -> str:
     """A host that is asked to be ready for it."""
-    return next(name for name in sorted(world.hosts) if name != holder(world))
+    its = world.services[KEY].spec.placement.hosts
+    labels = its.match_labels if its else {}
+    hosts = [
+        name for name, host in sorted(world.hosts.items()) if labels.items() <= (host.metadata.labels or {}).items()
+    ]
+    return next((name for name in hosts if name != holder(world)), hosts[0] if hosts else "n0000")
 
 
 def service(**spec: Any) -> Change:
@@ -280,26 +294,67 @@ UNSEEN: Final = ("a label moves", "a host holds its unit", "own trouble", "time 
 """Nothing comes of these here."""
 
 
+@pytest.mark.parametrize("pools", [1, 2])
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_is_kept_is_what_would_be_planned(name: str) -> None:
-    world = at_rest()
+def test_what_is_kept_is_what_would_be_planned(name: str, pools: int) -> None:
+    world = at_rest(pools)
     before = plan(world)
     assert len([1 for topics in world.kept.values() if rest._TOPIC in topics]) == 1 + len(world.services)
     CHANGES[name](world)
     made = plan(world)
     assert made == from_nothing(world)
-    assert (made.actions != before.actions) is (name not in UNSEEN), "a change of which nothing comes shows nothing"
+    shows_nothing = name in UNSEEN and (pools == 1 or name != "a label moves")
+    assert (made.actions != before.actions) is not shows_nothing, "a change of which nothing comes shows nothing"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=5))
-def test_nor_does_any_sequence_of_changes_part_the_two(names: list[str]) -> None:
-    world = at_rest()
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=5), st.sampled_from([1, 2]))
+def test_nor_does_any_sequence_of_changes_part_the_two(names: list[str], pools: int) -> None:
+    world = at_rest(pools)
     for name in names:
         plan(world)
         if world.services.keys() >= {KEY} and world.instances.keys() >= {"default/s00000-0"} and len(world.leases) > 3:
             CHANGES[name](world)
     assert plan(world) == from_nothing(world)
+
+
+ELSEWHERE: Final = (
+    "its holder is drained",
+    "its holder falls silent",
+    "its holder is sealed",
+    "its holder is fenced",
+    "its holder has no device",
+    "its grant goes",
+    "another host is unfit",
+    "an order was edited",
+    "it has failed",
+)
+"""What befalls one pool of hosts, and is nothing to services of another."""
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_what_befalls_one_pool_has_no_plan_of_another_made_again(name: str) -> None:
+    world = at_rest(2)
+    plan(world)
+    theirs = ["default/s00001", "default/s00003"]
+    before = [world.kept[key][rest._TOPIC][1] for key in theirs]
+    CHANGES[name](world)
+    plan(world)
+    assert [world.kept[key][rest._TOPIC][1] is old for key, old in zip(theirs, before, strict=True)] == [True, True]
+
+
+def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() -> None:
+    world = at_rest(2)
+    plan(world)
+    before = {key: world.kept[key][rest._TOPIC][1] for key in world.services}
+    lost = HostLoss(Domain("n0000", ("n0000",)), (), (("default/s00000-0", "no room"),))
+    world.losses = Losses((lost,))
+    assert plan(world) == from_nothing(world)
+    assert rest._TOPIC not in world.kept[KEY], "something is told of it"
+    world.losses = Losses((lost, HostLoss(Domain("n0001", ("n0001",)), (), ())))
+    theirs = world.kept["default/s00001"][rest._TOPIC][1]
+    plan(world)
+    assert before.keys() == world.services.keys() and world.kept["default/s00001"][rest._TOPIC][1] is theirs
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from .kinds import PLANNER, UNIT, Mutant, one
 
 _REST: Final = f"{PLANNER}/rest.py"
+_AROUND: Final = f"{PLANNER}/surroundings.py"
 _TOUCHED: Final = f"{PLANNER}/know/touched.py"
 _ORDERS: Final = f"{PLANNER}/do/orders.py"
 _BY_HOST: Final = f"{PLANNER}/by_host.py"
@@ -17,6 +18,10 @@ _KEPT: Final = "tests/property/test_kept_plans.py"
 
 def _short_of(fact: str, old: str, new: str) -> Mutant:
     return one(f"a plan is kept only while this is the same: {fact}", _REST, old, new, _KEPT)
+
+
+def _around(fact: str, old: str) -> Mutant:
+    return one(f"a plan is kept only while this of its hosts is the same: {fact}", _AROUND, old, "", _KEPT)
 
 
 def _unseen(what: str, old: str, new: str) -> Mutant:
@@ -40,19 +45,39 @@ def _kept_orders(fact: str, old: str, new: str) -> Mutant:
 
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
-    _short_of("all that concerns everybody", "    return (values, common, service,", "    return (values, service,"),
-    _short_of("the service", "    return (values, common, service,", "    return (values, common,"),
+    _short_of("the hosts that it selects", "(values, circle, *hosts,", "(values, None, *hosts,"),
+    _short_of("the service", "circle, *hosts, service, *instances,", "circle, *hosts, *instances,"),
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
     _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
     _short_of("what hosts say", "*claims, *entries, *waits)", "*claims, *waits)"),
     _short_of("what hosts report of what runs", "spec.standbys, status.instances,", "spec.standbys,"),
     _short_of("what hosts answer", "status.instances, status.standbys):", "status.instances):"),
     _short_of("what hosts were told", "in (spec.instances, spec.standbys,", "in (spec.standbys,"),
-    _short_of("whether hosts could be fenced", "            name in world.hosts and fence_path(world, name),\n", ""),
-    _short_of(
-        "what people write",
-        '"failed_s", "rebooting", "ready_s", "kept"',
-        '"failed_s", "rebooting", "ready_s", "hosts", "kept"',
+    _around("whether it could be fenced", "                fence_path(world, name) if host is not None else None,\n"),
+    _around("what people write of it", "                host,\n"),
+    _around("whether it lives", "                of_host(world, name),\n"),
+    _around("what it says but for services", "                assignment and _but_for_instances(world, assignment),\n"),
+    _short_of("what losses would leave over", " | _lost_otherwise(world) if last", " if last"),
+    one(
+        "a plan is kept only while this of a host that its service does not select is the same",
+        _REST,
+        "self.around.said.get(host) is made[2 + at] for",
+        "True for",
+        _KEPT,
+    ),
+    one(
+        "a service that does not select the host which holds it knows that host all the same",
+        _REST,
+        "    return tuple(sorted(found - circle.hosts))",
+        "    return ()",
+        _KEPT,
+    ),
+    one(
+        "a plan is kept only while this is the same: all that concerns everybody",
+        _AROUND,
+        " if is_all_else_same else Surroundings(said)",
+        "",
+        _KEPT,
     ),
     _short_of(
         "what is refused",

@@ -288,12 +288,12 @@ def pss_mib(pid: int) -> float:
 
 def cpu_percent(pid: int) -> float:
     """Of one core, while nothing is asked of it."""
-    before = _cpu_s(pid)
+    before = cpu_s(pid)
     time.sleep(IDLE_S)
-    return 100 * (_cpu_s(pid) - before) / IDLE_S
+    return 100 * (cpu_s(pid) - before) / IDLE_S
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     with open(f"/proc/{pid}/stat") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -10,9 +10,9 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from backstay_dev.lab.hosts import LabHost
@@ -43,6 +43,8 @@ class Found:
     unit: str
     values: Sequence[float]
     aim: float | None = None
+    breakdown: Mapping[str, float] = field(default_factory=dict)
+    """What the last of them consists of."""
 
 
 @dataclass

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,10 @@ from backstay_operator.planner.plan import Plan, plan
 from .bench_many import Found
 
 SIZES: Final = ((10, 100), (32, 1000))
+POOLS: Final = ((200, 2000),)
+"""The same where each service selects one pool of hosts."""
+POOL: Final = 10
+"""Hosts in one."""
 RUNS: Final = 5
 _DEVICE: Final = {"levels": [{"name": "power", "devices": [{"name": "bmc", "agent": "fence_redfish"}]}]}
 _TESTED: Final = {"ready": True, "checkedAt": "2026-01-01T00:00:00Z"}
@@ -48,6 +53,19 @@ def services(count: int) -> Iterator[HAService]:
 def empty(host_count: int, service_count: int) -> World:
     """Live hosts, and services that nobody has ever planned."""
     return offline.as_if_running(hosts(host_count), services(service_count), ())
+
+
+def in_pools(world: World, size: int = POOL) -> World:
+    """The same, but each service may run on one pool of hosts alone, every pool as many."""
+    pools = max(1, len(world.hosts) // size)
+    for number, host in enumerate(list(world.hosts.values())):
+        meta = host.metadata.model_copy(update={"labels": {"pool": f"p{number % pools}"}})
+        world.put_host(host.model_copy(update={"metadata": meta}))
+    for number, service in enumerate(list(world.services.values())):
+        raw = service.wire()
+        placement = {"hosts": {"matchLabels": {"pool": f"p{number % pools}"}}}
+        world.put_service(HAService.from_wire({**raw, "spec": {**raw["spec"], "placement": placement}}))
+    return world
 
 
 def settled(world: World) -> World:
@@ -76,15 +94,21 @@ def figures(progress: Callable[[str], None]) -> Iterator[Found]:
     try:
         for host_count, service_count in SIZES:
             progress(f"{host_count} hosts, {service_count} services")
-            yield from _figures(host_count, service_count)
+            yield from _figures(f"{host_count} hosts x {service_count} services", empty(host_count, service_count))
+            if (alone_s := pacemaker_s(host_count, service_count)) is not None:
+                title = f"floor: crm_simulate, {host_count} nodes x {service_count} resources"
+                yield Found(title, "s of CPU", [alone_s])
+        for host_count, service_count in POOLS:
+            progress(f"{host_count} hosts, {service_count} services in pools of {POOL}")
+            title = f"{host_count} hosts x {service_count} services in pools of {POOL}"
+            yield from _figures(title, in_pools(empty(host_count, service_count)))
         yield Found("planner: memory of the process, at most", "MiB", [_peak_mib()], aim=400)
     finally:
         gc.enable()
 
 
-def _figures(host_count: int, service_count: int) -> Iterator[Found]:
-    title = f"planner, {host_count} hosts x {service_count} services"
-    world = empty(host_count, service_count)
+def _figures(size: str, world: World) -> Iterator[Found]:
+    title = f"planner, {size}"
     yield Found(
         f"{title}: from empty, all plans until all run", "s of CPU", [_cpu_s(lambda: whatif.outcome(world, {}))]
     )
@@ -93,8 +117,8 @@ def _figures(host_count: int, service_count: int) -> Iterator[Found]:
     yield Found(f"{title}: nothing has changed", "s of CPU", [_cpu_s(lambda: plan(world)) for _ in range(RUNS)])
     after = [_cpu_s(lambda: plan(world)) for number in range(RUNS) if _edit(world, number)]
     yield Found(f"{title}: one service was edited", "s of CPU", after)
-    if (alone_s := pacemaker_s(host_count, service_count)) is not None:
-        yield Found(f"floor: crm_simulate, {host_count} nodes x {service_count} resources", "s of CPU", [alone_s])
+    lost = [_cpu_s(lambda: plan(world)) for number in range(RUNS) if _fall_silent(world, number)]
+    yield Found(f"{title}: one more host fell silent", "s of CPU", lost)
 
 
 def _from_nothing(world: World) -> Plan:
@@ -107,6 +131,12 @@ def _edit(world: World, number: int) -> bool:
     meta = known.metadata.model_copy(update={"generation": (known.metadata.generation or 0) + 1})
     spec = known.spec.model_copy(update={"placement": known.spec.placement.model_copy(update={"priority": 1})})
     world.put_service(known.model_copy(update={"metadata": meta, "spec": spec}))
+    return True
+
+
+def _fall_silent(world: World, number: int) -> bool:
+    name = f"n{number:04}"
+    world.leases[name] = replace(world.leases[name], first_seen_s=world.now_s - 60)
     return True
 
 

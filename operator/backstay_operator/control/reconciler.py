@@ -46,7 +46,9 @@ BREATH_S: Final = 0.05
 """After a plan that took long, at most so long (and no longer than it took) is left to watching and writing first."""
 BACKLOG_S: Final = 0.5
 """While more is to be written than writers can begin, so long at most (and no longer than some plans take): what would be decided meanwhile
-waits for the same writers."""
+waits for the same writers. Where a plan takes longer, twice as long as that: else planning would leave writing no time."""
+TELLING_S: Final = 0.5
+"""The same for what only tells, after a plan that took longer than a breath: statuses of thousands of services would be told four a plan."""
 BACKLOG_PLANS: Final = 4
 FOLLOWER_GATHER_S: Final = 0.2
 """A replica that does not lead acts only on what has stood for long (`turns`): it need not plan at every change."""
@@ -94,6 +96,10 @@ class Reconciler:
         """Actions that wait for a writer."""
         self._written = asyncio.Event()
         """None does."""
+        self._telling = 0
+        """Actions that only tell and have not been written yet."""
+        self._told = asyncio.Event()
+        """There are none."""
         self._acting = 0
         self._acted = asyncio.Event()
         """Nothing that acts is under way any more."""
@@ -152,7 +158,9 @@ class Reconciler:
             await until(self._poked, min(self._wake_at_s, self._act_at_s))
         await asyncio.sleep(min(self._took_s, BREATH_S))
         if self._backlog:
-            await within(self._written, min(BACKLOG_PLANS * self._took_s, BACKLOG_S))
+            await within(self._written, min(BACKLOG_PLANS * self._took_s, max(BACKLOG_S, 2 * self._took_s)))
+        elif self._telling and self._took_s > BREATH_S:
+            await within(self._told, min(self._took_s, TELLING_S))
         self._act_at_s = math.inf
 
     def _is_time(self) -> bool:
@@ -195,13 +203,25 @@ class Reconciler:
             self._acting += 1
             self._acted.clear()
         try:
-            async with self._tellers if rank is Rank.PEOPLE else self._one_of_the_writers():
+            async with self._one_of_the_tellers() if rank is Rank.PEOPLE else self._one_of_the_writers():
                 yield
         finally:
             if acts:
                 self._acting -= 1
             if not self._acting:
                 self._acted.set()
+
+    @asynccontextmanager
+    async def _one_of_the_tellers(self) -> AsyncIterator[None]:
+        self._telling += 1
+        self._told.clear()
+        try:
+            async with self._tellers:
+                yield
+        finally:
+            self._telling -= 1
+            if not self._telling:
+                self._told.set()
 
     @asynccontextmanager
     async def _one_of_the_writers(self) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from operator import is_
 from typing import Final, Protocol, TypeVar
 
-from backstay_api.objects.models import HAService, HostAssignment, ResourceClaim
+from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 
 from .do.course import Course
 from .do.decisions import Decision, Slot
@@ -23,16 +23,15 @@ from .do.moves import wish_of
 from .do.rounds import Round
 from .judge.acceptance import Accepted
 from .judge.copies import instances_of
-from .judge.fence_path import fence_path
-from .judge.host_facts import facts_of
 from .judge.remains import stored_order
 from .know import holdings
 from .know.clearing import clear_of
-from .know.fitting import full_with
 from .know.liveness import Liveness, of_host, trusts_itself
+from .know.losses import Losses
 from .know.sessions import report_of
 from .know.touched import seen, touched
 from .know.world import World
+from .surroundings import BY_HOST, Circle, Surroundings, around, outline
 
 
 class Rests(Protocol):
@@ -46,13 +45,12 @@ class Rests(Protocol):
 T = TypeVar("T", bound=Rests)
 _TOPIC: Final = "plan at rest"
 _SEEN: Final = "seen at rest"
+_LOST: Final = "losses at rest"
 
-_BY_THEMSELVES: Final[Set[str]] = frozenset({"services", "instances", "claims"})
-"""Objects that the plan of a service names one by one."""
+_BY_THEMSELVES: Final[Set[str]] = frozenset({"services", "instances", "claims", "losses"})
+"""What the plan of a service names one by one."""
 _BY_SPEC: Final[Set[str]] = frozenset({"classes"})
 """Of their status nobody takes notice."""
-_OF_HOSTS: Final[Set[str]] = frozenset({"assignments", "leases", "held_by", "checked_s", "own_path"})
-"""What the plan knows of each host by what follows from it."""
 _INDEXES: Final[Set[str]] = frozenset(
     {"instances_of", "requests_of", "wanted_by", "reported_by", "ordered_on", "asked_on", "held_on", "own_addresses"}
 )
@@ -62,17 +60,20 @@ _OF_THE_MOMENT: Final[Set[str]] = frozenset(
 )
 """Nothing at rest is decided by the time, or has failed, or waits for a reboot or for better hosts."""
 _FOR_ALL: Final = tuple(
-    one.name
-    for one in fields(World)
-    if one.name not in _BY_THEMSELVES | _BY_SPEC | _OF_HOSTS | _INDEXES | _OF_THE_MOMENT
+    one.name for one in fields(World) if one.name not in _BY_THEMSELVES | _BY_SPEC | BY_HOST | _INDEXES | _OF_THE_MOMENT
 )
 
 _ON_THE_WAY: Final = tuple(
     one.name
     for one in fields(Round)
-    if one.name not in {"world", "guard", "planned", "over", "rooms", "edited", "placing", "_bound"}
+    if one.name
+    not in {
+        *("world", "guard", "planned", "over", "rooms", "edited", "placing", "_bound"),
+        *("answering", "starting", "stopping", "let_go", "delayed"),
+    }
 )
-"""What plans tell each other in a round. Those named here tell nothing to what rests."""
+"""What plans tell each other in a round. Those named here tell nothing to what rests: the last five by `dependsOn` alone, while nothing
+rests, or from one copy to the others of its service, which rests as a whole or not at all."""
 
 _SERVICE_FIELDS: Final[Set[str]] = frozenset(
     {"state", "mode", "replicas", "exclusive", "resources", "placement", "recovery"}
@@ -86,12 +87,21 @@ _RECOVERY_FIELDS: Final[Set[str]] = frozenset({"restarts", "window", "backoff"})
 class Known:
     """What has changed since the round before."""
 
-    common: object
-    """What concerns all services alike: the very object of the round before for as long as all of it is equal."""
     touched: Set[str]
     """Keys of services of which any object of their own is another: of no other service need it be looked up whether its plan still holds."""
     on_the_way: tuple[Collection[str], ...]
     """What plans of this round tell each other: while there is any, none is kept."""
+    around: Surroundings
+    """The hosts."""
+
+    def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:
+        """Whether nothing has changed that could concern a plan which was made from this."""
+        others = made[0][-1]  # type: ignore[index]
+        return (
+            key not in self.touched
+            and self.around.holds(made[1])
+            and (not others or all(self.around.said.get(host) is made[2 + at] for at, host in enumerate(others)))
+        )
 
 
 def known(round_: Round) -> Known:
@@ -102,18 +112,38 @@ def known(round_: Round) -> Known:
         *(_copied(getattr(world, name)) for name in _FOR_ALL),
         classes,
         trusts_itself(world),
-        tuple(_of_hosts(world)),
+        outline(world),
+        _domains(world),
     )
     before, last = world.kept[""].get(_TOPIC), world.kept[""].get(_SEEN)
-    if before is None or before[1] != now:
-        world.kept[""][_TOPIC] = before = ((), now)
-    news = touched(world, last[1]) if last is not None else world.services.keys()  # type: ignore[arg-type]
-    return Known(before[1], news, tuple(getattr(round_, name) for name in _ON_THE_WAY))
+    is_same = before is not None and before[1] == now
+    if not is_same:
+        world.kept[""][_TOPIC] = ((), now)
+    news = touched(world, last[1]) | _lost_otherwise(world) if last is not None else world.services.keys()  # type: ignore[arg-type]
+    on_the_way = tuple(getattr(round_, name) for name in _ON_THE_WAY)
+    return Known(news, on_the_way, around(world, is_all_else_same=is_same))
+
+
+def _domains(world: World) -> object:
+    """Whether anybody has looked what losses would leave over, and at which values of labels."""
+    return world.losses and [loss.domain for loss in world.losses.each if loss.domain.topology_key]
+
+
+def _lost_otherwise(world: World) -> Set[str]:
+    """Keys of services of which something else is left over than was when their plans held last."""
+    known = world.kept[""].get(_LOST)
+    before, now = known[1] if known is not None else None, world.losses
+    if before is now:
+        return frozenset()
+    old, new = (one.left_of if isinstance(one, Losses) else {} for one in (before, now))
+    keys = (key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    return {world.instances[key].service_key for key in keys if key in world.instances}
 
 
 def note(world: World) -> None:
     """All plans that are kept hold now."""
     world.kept[""][_SEEN] = ((), seen(world))
+    world.kept[""][_LOST] = ((), world.losses)
 
 
 def _copied(value: object) -> object:
@@ -126,39 +156,14 @@ def _copied(value: object) -> object:
     return value
 
 
-def _of_hosts(world: World) -> Iterator[object]:
-    for name in sorted({*world.hosts, *world.assignments, *world.leases}):
-        seen, assignment = world.leases.get(name), world.assignments.get(name)
-        facts = facts_of(world, name) if name in world.hosts else None
-        yield (
-            name,
-            facts and (facts.leaving, facts.barred, facts.unschedulable, facts.no_session, facts.lost, facts.services),
-            name in world.hosts and fence_path(world, name),
-            of_host(world, name),
-            seen
-            and (seen.lease.holder, seen.lease.seq, seen.lease.sealed, seen.lease.sealed_alive, seen.lease.renewal > 0),
-            seen if world.requests else None,
-            assignment and _but_for_instances(world, assignment),
-        )
-
-
-def _but_for_instances(world: World, assignment: HostAssignment) -> tuple[object, ...]:
-    def make() -> tuple[object, ...]:
-        nothing: dict[str, object] = {"instances": {}, "standbys": {}}
-        spec, status = assignment.spec.model_copy(update=nothing), assignment.status.model_copy(update=nothing)
-        return spec, status, full_with(assignment)
-
-    return world.keep("but for instances", assignment.key, (assignment,), make)
-
-
 def kept(world: World, key: str, owned: Mapping[str, Sequence[str]], known: Known, make: Callable[[], T]) -> T:
     """The plan of a service: as it was, if nothing has changed that it was made from, or as `make` has it now."""
     plans = world.kept[key]
     old = plans.get(_TOPIC) if not any(known.on_the_way) else None
-    if old is not None and key not in known.touched and old[0][1] is known.common:
+    if old is not None and known.is_as_known(key, old[0]):
         return old[1]  # type: ignore[return-value]
     service = world.services[key]
-    made = _made_from(world, service, owned.get(service.uid, ()), known.common)
+    made = _made_from(world, service, owned.get(service.uid, ()), known)
     if old is not None and _is_same(old[0], made):
         return old[1]  # type: ignore[return-value]
     plans.pop(_TOPIC, None)
@@ -173,7 +178,7 @@ def _is_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
     return len(old) == len(new) and old[0] == new[0] and all(map(is_, old[1:], new[1:]))
 
 
-def _made_from(world: World, service: HAService, owned: Sequence[str], common: object) -> tuple[object, ...]:
+def _made_from(world: World, service: HAService, owned: Sequence[str], known: Known) -> tuple[object, ...]:
     names = [key.name for key in holdings.keys(world, service)]
     instances = instances_of(world, service)
     claims = [world.claims.get(name) for name in (*names, *owned)]
@@ -181,8 +186,30 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], common: o
     told = [(host, uid) for uid in uids for host in sorted(_speaking_of(world, uid))]
     entries = [entry for host, uid in told for entry in _entries(world, host, uid)]
     waits = [world.rebooting.get(one.uid) for one in instances]
-    values = (len(instances), tuple(owned), tuple(told))
-    return (values, common, service, *instances, *claims, *entries, *waits)
+    left = [world.losses.left_of.get(one.key) for one in instances] if world.losses else []
+    circle = known.around.of(world, service)
+    others = _others(world, circle, instances, claims, told)
+    hosts = [known.around.said.get(host) for host in others]
+    values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
+    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits)
+
+
+def _others(
+    world: World,
+    circle: Circle,
+    instances: Sequence[HAInstance],
+    claims: Sequence[ResourceClaim | None],
+    told: Sequence[tuple[str, str]],
+) -> tuple[str, ...]:
+    """Hosts that it does not select, and that hold it, speak of it, or are still recorded as claimed."""
+    found = {*(one.holder for one in instances if one.holder), *(host for host, _ in told)}
+    found = found.union(*(_claimed_on(world, one) for one in claims if one is not None))
+    return tuple(sorted(found - circle.hosts))
+
+
+def _claimed_on(world: World, claim: ResourceClaim) -> Set[str]:
+    """Hosts on which a claim is anybody's."""
+    return world.keep("claimed on", claim.key, (claim,), lambda: {one.host for one in claim.spec.hosts or ()})
 
 
 def _gone(world: World, service: HAService, claims: Sequence[ResourceClaim | None]) -> Sequence[str]:

@@ -105,12 +105,24 @@ async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
         await until(lambda: len(scene.cluster.bodies(HA_INSTANCES)) == 2)
 
 
-def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_over_again() -> None:
-    """300 services that were new at once: the operator planned for two thirds of the time, and wrote in the rest."""
+@pytest.mark.parametrize(
+    ("think_s", "for_s", "most", "times"),
+    [
+        pytest.param(
+            0.05, 2, 9, 1, id="300 services: it planned for two thirds of the time, 30 times, and wrote in the rest"
+        ),
+        pytest.param(
+            3.0, 6, 2, 4, id="2,000 on 200 hosts: a plan took seconds, and half a second was left to writing: 6 times"
+        ),
+    ],
+)
+def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_over_again(
+    think_s: float, for_s: float, most: int, times: int
+) -> None:
     scene = Scene()
     weather = scene.weather_of("op")
     for number in range(90):
-        slow = Fate(request_delay_s=0.1 + 0.01 * number)
+        slow = Fate(request_delay_s=times * for_s * (0.05 + 0.005 * number))
         weather.fates.append((partial(_writes, f"web{number}-0"), slow))
     planned = []
 
@@ -119,15 +131,39 @@ def test_while_more_is_to_be_written_than_can_be_begun_it_is_not_decided_all_ove
         return tiny_plan(world)
 
     async def story() -> None:
-        async with scene.operator(plan=counted, think_s=0.05):
+        async with scene.operator(plan=counted, think_s=think_s):
             for number in range(90):
                 scene.add_service(f"web{number}")
             await until(lambda: bool(planned) and planned[-1] > 0)
             planned.clear()
-            await asyncio.sleep(2)
+            await asyncio.sleep(for_s)
 
     run(story())
-    assert len(planned) <= 9, "it was 30"
+    assert len(planned) <= most
+
+
+def test_after_a_plan_that_took_long_what_is_only_told_has_its_time_too() -> None:
+    """The statuses of 2,000 services that ran were told four a plan, and a plan took seconds."""
+    scene = Scene()
+    for number in range(60):
+        scene.add_service(f"web{number}")
+    slow = Fate(request_delay_s=0.5)
+    scene.weather_of("op").fates = [(lambda one: one.is_write and one.subresource == "status", slow)] * 60
+    told: list[str] = []
+    scene.cluster.admit(HA_SERVICES, lambda kind, old, new: told.append("a status") if old else None)
+    plans: list[int] = []
+
+    def tells(world: World) -> Plan:
+        plans.append(len(told))
+        untold = [one for one in world.services.values() if not one.status.host]
+        return Plan(tuple(WriteServiceStatus(one, one.status.model_copy(update={"host": "n1"})) for one in untold))
+
+    async def story() -> None:
+        async with scene.operator(plan=tells, think_s=2.0):
+            await until(lambda: len(told) == 60)
+
+    run(story())
+    assert len(plans) <= 8, "it was 15"
 
 
 def _writes(name: str, request: Request) -> bool:

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from itertools import product
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backstay_api.client.errors import ApiTrouble
 from backstay_api.objects.kinds import Kind
@@ -12,7 +15,7 @@ from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import MachineStatus
 from backstay_api.objects.object_kinds import HOST_ASSIGNMENTS, HOSTS
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_fencer import machines
+from backstay_fencer import identity, machines
 from backstay_testing.fencer_scene import UUID, Scene
 
 OTHER_UUID = "5f0c1e5e-2222-4c4c-8d8d-000000000002"
@@ -261,3 +264,20 @@ async def test_a_device_that_was_edited_since_is_another_one_of_which_nothing_wa
     await scene.ask("Off")
     async with scene.fencer():
         await scene.until(scene.proven)
+
+
+# --- many hosts ------------------------------------------------------------------------------------------------------
+
+SPELT = (UUID, UUID.upper(), "5e1e0c5f-2222-4c4c-8d8d-000000000002", OTHER_UUID, "uuid-n1", "abc", "cab", "")
+
+
+@given(st.lists(st.tuples(st.sampled_from(("n1", "n2", "n3")), st.sampled_from(SPELT)), max_size=8))
+def test_who_has_the_name_of_a_machine_is_found_as_by_asking_of_each(drawn: list[tuple[str, str]]) -> None:
+    """Of a thousand hosts each used to be held against each, at every word of one of them."""
+    known = machines.Machines(cast(Any, None), cast(Any, None), lambda: None)
+    for host, uuid in drawn:
+        known._name(host, uuid)
+    for host, uuid in product(("n1", "n2", "n3"), filter(None, SPELT)):
+        each = [name for name, said in known._uuids.items() if name != host and identity.is_same(said, uuid)]
+        assert known._same(host, uuid) == sorted(each)
+    assert set().union(*known._named.values()) == known._uuids.keys(), "nothing is left of what was said before"

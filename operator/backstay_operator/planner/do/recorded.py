@@ -3,10 +3,13 @@ for whose word a promotion waits (`judge/promotion.py`)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from backstay_api.objects.models.instance import GrantRecord, HAInstanceSpec, VerdictOnHosts
+from backstay_operator.planner.judge.host_facts import Rejected
 from backstay_operator.planner.judge.placement import Placed, Verdict
 from backstay_operator.planner.words import first_words
 
@@ -30,10 +33,13 @@ def grants(before: HAInstanceSpec, placed: Placed, why: str, wall: str) -> list[
 def _verdicts(placed: Placed) -> list[VerdictOnHosts]:
     """Hosts of which the same was said stand together, in the order of the best."""
     said: dict[_Said, list[str]] = {}
+    own = Counter[str]()
     for one in placed.verdicts:
         verdict, _, _ = known = _said(placed, one)
-        if known not in said and sum(each[0] == verdict for each in said) >= _OWN[verdict]:
+        if known not in said and own[verdict] >= _OWN[verdict]:
             known = (verdict, "", "each for a reason of its own")
+        elif known not in said:
+            own[verdict] += 1
         said.setdefault(known, []).append(one.host)
     return [_told(known, hosts) for known, hosts in said.items()]
 
@@ -48,7 +54,13 @@ def _told(known: _Said, hosts: Sequence[str]) -> VerdictOnHosts:
 
 def _said(placed: Placed, one: Verdict) -> _Said:
     if one.rejected:
-        return "No", one.rejected.rule, first_words(one.why)
+        return _no(one.rejected)
     return (
         ("Chosen", "", first_words(placed.why)) if one.host == placed.host else ("Possible", "", first_words(one.why))
     )
+
+
+@lru_cache(maxsize=4096)
+def _no(rejected: Rejected) -> _Said:
+    """Most hosts are told the same by most services."""
+    return "No", rejected.rule, first_words(rejected.why)

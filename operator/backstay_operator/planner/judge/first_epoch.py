@@ -8,7 +8,8 @@ an earlier time does no harm, and is ordered down where it is found.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyReport
@@ -43,8 +44,17 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
 
 def awaited(world: World, host: str) -> str:
     """What waits for its first epoch because of what this host was told, or said, last; empty if nothing does."""
-    new = (one for one in world.instances.values() if one.spec.epoch == 0 and one.spec.exclusive)
-    return listed(sorted(one.key for one in new if one.service_key in world.services and host in _left_on(world, one)))
+    return listed(world.once("awaited", (), lambda: _awaited(world)).get(host, ()))
+
+
+def _awaited(world: World) -> Mapping[str, Sequence[str]]:
+    """By host: keys of what waits for it, in a fixed order. Nearly nothing ever does, so that all are gone through once a plan."""
+    found = defaultdict[str, list[str]](list)
+    for key, one in sorted(world.instances.items()):
+        if one.spec.epoch == 0 and one.spec.exclusive and one.service_key in world.services:
+            for host in _left_on(world, one):
+                found[host].append(key)
+    return found
 
 
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:

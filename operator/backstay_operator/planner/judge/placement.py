@@ -15,14 +15,14 @@ from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.know.holdings import contested
 from backstay_operator.planner.know.parts import role_of
-from backstay_operator.planner.know.selection import declared
+from backstay_operator.planner.know.selection import declared, unselected
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
 from . import edits
 from .budget import unstable
 from .host_facts import HostFacts, Rejected, all_facts, facts_of
-from .judges import Filter, filters, rejection, rejections
+from .judges import Filter, filters, is_selected, rejection, rejections
 from .prerequisites import seen_on, unmet
 from .questions import Planned, Point, Question
 from .scores import Score, Scorer, evenness, fewest_taints, preference, rules_kept, scorers
@@ -283,18 +283,34 @@ def _judged(point: Point, ask: Question) -> tuple[Verdict, ...]:
     asked, scored, facts = filters(point, ask), scorers(point, ask), all_facts(ask.world)
     said = what_they_read(ask, (*asked, *scored))
     if said is None:
-        return tuple([verdict for _, verdict in _all_ranked(ask, asked, scored)])
+        return _verdicts(_all_ranked(ask, asked, scored))
     of_strangers = ask.world.once(
         ("of strangers", asked, scored, said), (), lambda: _all_ranked(as_a_stranger(ask), asked, scored)
     )
     known = acquainted(ask)
+    if not known:
+        return ask.world.once("verdicts", (of_strangers,), lambda: _verdicts(of_strangers))
     ranked = [one for one in of_strangers if one[0][-1] not in known]
     ranked += [_ranked(ask, facts[name], asked, scored) for name in known if name in facts]
-    return tuple([verdict for _, verdict in sorted(ranked)])
+    return _verdicts(sorted(ranked))
+
+
+def _verdicts(ranked: Sequence[tuple[_Rank, Verdict]]) -> tuple[Verdict, ...]:
+    return tuple([verdict for _, verdict in ranked])
 
 
 def _all_ranked(ask: Question, asked: Sequence[Filter], scored: Sequence[Scorer]) -> list[tuple[_Rank, Verdict]]:
-    return sorted(_ranked(ask, facts, asked, scored) for facts in all_facts(ask.world).values())
+    facts, selector = all_facts(ask.world), ask.service.spec.placement.hosts
+    if selector is None or asked[0] is not is_selected:
+        return sorted(_ranked(ask, one, asked, scored) for one in facts.values())
+    # Of hosts that it does not select everybody with that selector is told the same, whatever else is asked.
+    others = unselected(ask.world, selector)
+    rejected = ask.world.once(
+        ("not selected", selector.model_dump_json()),
+        (),
+        lambda: sorted(_ranked(ask, facts[name], asked[:1], ()) for name in others if name in facts),
+    )
+    return sorted([*rejected, *(_ranked(ask, one, asked, scored) for name, one in facts.items() if name not in others)])
 
 
 def _ranked(

@@ -10,9 +10,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
-from .judges import has_room, is_open, is_reachable, is_selected, is_tolerated, may_answer
+from .judges import has_room, has_session, is_open, is_reachable, is_ready, is_selected, is_tolerated, may_answer
 from .questions import Question, held_by_nobody
-from .scores import already_asked, fewer_services, fewest_taints
+from .scores import already_asked, fewer_services, fewest_taints, readiness
 
 
 def acquainted(ask: Question) -> Set[str]:
@@ -57,6 +57,10 @@ def _tolerations(ask: Question) -> Hashable:
     return tuple([one.model_dump_json() for one in ask.service.spec.placement.tolerations or ()])
 
 
+def _where_it_ran(ask: Question) -> Hashable:
+    return ask.ran_on
+
+
 # What is on its way to hosts (`planned`) all services of a question have in common: there is none.
 READS: Final[Mapping[Callable[..., object], Callable[[Question], Hashable]]] = {
     is_selected: _selector,
@@ -65,7 +69,10 @@ READS: Final[Mapping[Callable[..., object], Callable[[Question], Hashable]]] = {
     is_reachable: _nothing,
     may_answer: _nothing,
     has_room: _whether_it_is_there,
+    has_session: _nothing,
+    is_ready: _where_it_ran,
     fewest_taints: _tolerations,
     already_asked: _nothing,
     fewer_services: _nothing,
+    readiness: _where_it_ran,
 }

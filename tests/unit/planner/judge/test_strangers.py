@@ -14,7 +14,7 @@ from backstay_operator.planner.judge.host_facts import all_facts
 from backstay_operator.planner.judge.judges import filters
 from backstay_operator.planner.judge.placement import Verdict
 from backstay_operator.planner.judge.questions import Point, Question
-from backstay_operator.planner.judge.scores import scorers
+from backstay_operator.planner.judge.scores import no_recent_failure, scorers
 from backstay_operator.planner.judge.strangers import what_they_read
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.world import World
@@ -65,7 +65,7 @@ def test_a_verdict_that_is_shared_is_the_one_that_each_would_have(
 ) -> None:
     with patch.object(fitting, "MOST_INSTANCES", most):
         world, known = world_of(described, drawn)
-        for point in (Point.STANDBY, Point.FIRST_EPOCH):
+        for point in (Point.STANDBY, Point.FIRST_EPOCH, Point.START):
             world.memo = {}  # as in a plan
             shared = [placement._judged(point, Question(world, *one)) for one in known]
             world.memo = None
@@ -75,13 +75,13 @@ def test_a_verdict_that_is_shared_is_the_one_that_each_would_have(
 def test_the_verdicts_of_most_services_are_shared() -> None:
     world, known = world_of([("", 0.0, "a", ())] * 4, [(None, [], "n0", {"n1"}, True)])
     ask = Question(world, *known[0])
-    for point in (Point.STANDBY, Point.FIRST_EPOCH):
+    for point in (Point.STANDBY, Point.FIRST_EPOCH, Point.START):
         assert what_they_read(ask, (*filters(point, ask), *scorers(point, ask))) is not None
 
 
 def test_what_reads_more_is_not_shared() -> None:
     world, known = world_of([("", 0.0, "a", ())] * 4, [(None, [], "n0", {"n1"}, True)])
     ask = Question(world, *known[0])
-    assert what_they_read(ask, filters(Point.START, ask)) is None
+    assert what_they_read(ask, (*filters(Point.START, ask), no_recent_failure)) is None
     on_its_way = Question(world, *known[0], planned={"n1": {"default/other-0"}})
     assert what_they_read(on_its_way, scorers(Point.STANDBY, on_its_way)) is None
