@@ -23,6 +23,10 @@ ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
 """What hosts say of editions beside what they are compared by."""
 
 
+KEEP: Final = "0" * 32
+"""Instead of an edition that shall be in place: whatever is there stays."""
+
+
 def is_brought(file: Any) -> bool:
     """Whether Backstay brings it there; else it is only looked at."""
     return getattr(file, "content", None) is not None

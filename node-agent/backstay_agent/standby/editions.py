@@ -32,7 +32,7 @@ from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import Disk, DiskTrouble
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.editions import EDITION, edition_id, is_brought
+from backstay_api.objects.editions import EDITION, KEEP, edition_id, is_brought
 from backstay_api.objects.plain import (
     ExpectedCopy,
     InstanceReport,
@@ -165,7 +165,7 @@ class Editions:
             wanted = expected or kept.file.use or edition_id(kept.file)
             try:
                 view = await self._view(key, kept)
-                if in_place(view) != wanted:
+                if wanted != KEEP and in_place(view) != wanted:
                     if wanted not in view.record.checked:
                         return f"{kept.file.path}: this host does not have the edition that it was chosen with"
                     await self._put(key, kept, view, wanted)

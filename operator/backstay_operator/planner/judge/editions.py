@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backstay_api.objects.editions import EDITION, REFUSED, TRIAL, WHY_REFUSED, edition_id, is_brought, staged
+from backstay_api.objects.editions import EDITION, KEEP, REFUSED, TRIAL, WHY_REFUSED, edition_id, is_brought, staged
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner.know import liveness
@@ -57,14 +57,16 @@ class Rollout:
 
     def use(self, host: str) -> str:
         """The edition that shall be in place on this host."""
-        if not self.proven or self.proven == self.target:
-            return self.target
-        if self.refusal is not None or not self.is_staged:
+        if not self.proven and not self.holder:
+            return self.target  # it has never run
+        if not self.proven:
+            return KEEP  # it runs, and its host has not said yet with what
+        if self.proven == self.target or not self.holder or self.refusal is not None or not self.is_staged:
             return self.proven
         waiting = [one for one in self.standing_by if self.said.get(one, {}).get(EDITION) != self.target]
-        # One after the other: what cannot be put in place is found out on one host.
-        may = {*self.standing_by, self.holder} - {*waiting[1:]} if not waiting else {*self.standing_by} - {*waiting[1:]}
-        return self.target if host in may else self.proven
+        # One after the other, so that what cannot be put in place is found out on one host; the one that runs it comes last.
+        held_back = {*waiting[1:], self.holder} if waiting else set()
+        return self.proven if host in held_back else self.target
 
 
 def rollout(
@@ -109,4 +111,7 @@ def progress(world: World, service: HAService, instance: HAInstance, asked: Sequ
         if found.refusal is not None:
             host, why = found.refusal
             return "EditionRefused", f"{resource.name}: {path} stays as it was: {host}: {why}"
+        for host in (found.holder, *found.standing_by):
+            if why := found.said.get(host, {}).get(WHY_REFUSED):
+                return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {host}: {why}"
     return None
