@@ -207,7 +207,7 @@ def _on_trial(view: View, here: str) -> Act | None:
     if trying is None or trying.edition != record.trial:
         return Tell(record.trial)
     if view.restarts > trying.restarts or not view.is_well:
-        why = view.trouble or "the service was restarted with it"
+        why = view.trouble or "it failed, and was restarted"
         return Note(record.refusing(record.trial, f"the service was not well with it: {why}", is_reverting=True))
     if view.now_s - trying.since_s >= SOAK_S:
         return Note(replace(record, good=record.trial, trial="", back=record.good))

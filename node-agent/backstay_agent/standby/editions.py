@@ -244,14 +244,7 @@ class Editions:
         await self._system.files.put(kept.file.path, view.record.editions[edition])
 
     async def _tell(self, key: Key, kept: _Kept, view: View, edition: str) -> None:
-        why = ""
-        for resource in self._running.ours().get(key[0], ()):
-            if resource.name in kept.file.reload and not why:
-                try:
-                    await self._system.files.tell(resource)
-                except StartFailed as error:
-                    why = str(error)
-        record = view.record
+        record, why = view.record, await self._told(key[0], kept.file)
         if record.is_reverting:
             # What cannot be reloaded is restarted by its probes, and finds the right file then.
             await self._note(key, kept, replace(record, is_reverting=False))
@@ -259,6 +252,17 @@ class Editions:
             await self._note(key, kept, record.refusing(edition, why, is_reverting=True))
         else:
             kept.trying = Trying(edition=edition, since_s=clock_s(), restarts=view.restarts)
+
+    async def _told(self, uid: str, file: RenderedFile) -> str:
+        """Why what runs has not read its files anew, in a sentence; empty: it has."""
+        # By name: what was started comes before what an edit wants of it.
+        running = {one.name: one for one in reversed(self._running.ours().get(uid, ())) if one.name in file.reload}
+        try:
+            for resource in running.values():
+                await self._system.files.tell(resource)
+        except StartFailed as error:
+            return str(error)
+        return ""
 
     async def _view(self, key: Key, kept: _Kept) -> View:
         if kept.record is None:

@@ -89,7 +89,7 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
             view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=3, **WELL),
             Note(
                 ON_TRIAL.refusing(
-                    B.id, "the service was not well with it: the service was restarted with it", is_reverting=True
+                    B.id, "the service was not well with it: it failed, and was restarted", is_reverting=True
                 )
             ),
             id="restarted with it: the same",
