@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 EDITION: Final = "edition"
@@ -25,6 +26,26 @@ ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
 
 KEEP: Final = "0" * 32
 """Instead of an edition that shall be in place: whatever is there stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A file as it was, or shall be. None: as it happens to be; of the content: there is no file."""
+
+    content: str | None = None
+    """Bytes that are no UTF-8 are escaped as surrogates."""
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
+
+    @property
+    def id(self) -> str:
+        return edition_of(self.content, self.owner, self.group, self.mode)
+
+    def is_seen_in(self, there: Edition) -> bool:
+        """Whether what is there is this."""
+        pairs = ((self.owner, there.owner), (self.group, there.group), (self.mode, there.mode))
+        return self.content == there.content and all(said in (None, seen) for said, seen in pairs)
 
 
 def is_brought(file: Any) -> bool:

@@ -12,31 +12,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from backstay_api.objects import editions as words
+from backstay_api.objects.editions import Edition as Edition
 from backstay_api.objects.texts import clip
 
 SOAK_S: Final = 30.0
 """So long what runs must be well with an edition before that counts as proven."""
 MOST_WHY_CHARS: Final = 280
-
-
-@dataclass(frozen=True, slots=True)
-class Edition:
-    """A file as it was, or shall be. None: as it happens to be; of the content: there is no file."""
-
-    content: str | None = None
-    """Bytes that are no UTF-8 are escaped as surrogates."""
-    owner: str | None = None
-    group: str | None = None
-    mode: str | None = None
-
-    @property
-    def id(self) -> str:
-        return words.edition_of(self.content, self.owner, self.group, self.mode)
-
-    def is_seen_in(self, there: Edition) -> bool:
-        """Whether what is there is this."""
-        pairs = ((self.owner, there.owner), (self.group, there.group), (self.mode, there.mode))
-        return self.content == there.content and all(said in (None, seen) for said, seen in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,15 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.core.editions import Edition
 from backstay_agent.drivers.base import NotInstalled, StartFailed
-from backstay_agent.drivers.systemd.reloading import reload
 from backstay_agent.drivers.tools import installing, private_view
+from backstay_api.objects.editions import Edition
 from backstay_api.objects.plain import RenderedResource
 
 from .bus import BusError
 from .file_system_looks import NoAnswer, look
 from .manager import Manager
+from .reloading import reload
 from .transient import missing, run_once
 
 LIMIT_S: Final = 10.0

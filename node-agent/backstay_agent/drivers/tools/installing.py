@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from backstay_agent.core.editions import Edition
 from backstay_agent.drivers.base import NotInstalled
+from backstay_api.objects.editions import Edition
 from backstay_api.objects.prerequisites import foreign
 
 from .regular_files import group, user_of

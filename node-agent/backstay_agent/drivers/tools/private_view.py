@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from backstay_agent.core.editions import Edition
 from backstay_agent.drivers.base import NotInstalled
+from backstay_api.objects.editions import Edition
 
 from .installing import bytes_of
 

@@ -109,9 +109,8 @@ def progress(world: World, service: HAService, instance: HAInstance, asked: Sequ
             continue
         path = resource.file.path
         if found.refusal is not None:
-            host, why = found.refusal
-            return "EditionRefused", f"{resource.name}: {path} stays as it was: {host}: {why}"
-        for host in (found.holder, *found.standing_by):
-            if why := found.said.get(host, {}).get(WHY_REFUSED):
-                return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {host}: {why}"
+            return "EditionRefused", f"{resource.name}: {path} stays as it was: {': '.join(found.refusal)}"
+        for one in (found.holder, *found.standing_by):
+            if why := found.said.get(one, {}).get(WHY_REFUSED):
+                return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {one}: {why}"
     return None

@@ -53,6 +53,17 @@ def _not_supported_yet(service: HAService) -> Fault | None:
     return Fault("NotSupportedYet", sentence) if sentence else None
 
 
+def _reloads_no_unit(service: HAService) -> Fault | None:
+    units = {one.name for one in service.spec.resources if one.systemd is not None}
+    for resource in service.spec.resources:
+        for name in resource.file.reload if resource.file else ():
+            if name not in units:
+                return Fault(
+                    "InvalidFile", f"{path_of(resource)}.reload: {name} is no systemd resource of this service"
+                )
+    return None
+
+
 def _faulty(service: HAService) -> Fault | None:
     for resource in service.spec.resources:
         for kind, spec in kinds_in([resource]):
@@ -301,6 +312,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Fault | None]]] = (
     _one_for_many,
     _not_exclusive,
     _faulty,
+    _reloads_no_unit,
     _only_looked_at,
     _faulty_probe,
     _named_twice,

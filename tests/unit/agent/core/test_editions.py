@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,7 +43,7 @@ def view(kept: FileRecord, *, use: Edition, there: Edition, target: Edition = B,
     return View(record=kept, target=target, use=use.id, there=seen, **more)  # type: ignore[arg-type]
 
 
-WELL = {"runs": True, "is_well": True}
+WELL: dict[str, Any] = {"runs": True, "is_well": True}
 AB = record(A, B)
 ON_TRIAL = replace(AB, good=A.id, trial=B.id)
 TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
