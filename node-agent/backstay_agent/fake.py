@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.standby.standbys import Keeper
@@ -23,7 +23,6 @@ from .detection import Detection
 from .drivers.base import (
     AskedParts,
     NoScore,
-    NotInstalled,
     Observed,
     Parts,
     ReloadFailed,
@@ -33,6 +32,7 @@ from .drivers.base import (
     StopFailed,
 )
 from .drivers.tools.parts import of_lines
+from .fake_files import FakeInstaller
 from .fake_policy import FakePolicy, bare_unit
 from .host_system import OnVerdict
 
@@ -316,43 +316,6 @@ def _parts(machine: FakeMachine, name: str) -> list[str]:
     return [part for part, owner in machine.part_of.items() if owner == name]
 
 
-class FakeFiles:
-    """`host_system.Files` in memory. An agent may be killed before and after each effect."""
-
-    def __init__(self, machine: FakeMachine) -> None:
-        self._machine = machine
-
-    async def read(self, path: str) -> Edition:
-        await asyncio.sleep(0)
-        return self._machine.files.get(path, Edition())
-
-    async def put(self, path: str, edition: Edition) -> None:
-        await asyncio.sleep(0)
-        if why := self._machine.unwritable.get(path):
-            raise NotInstalled(f"{path} cannot be written: {why}")
-        there = self._machine.files.get(path, Edition(None, "root", "root", "0644"))
-        if edition.content is None:
-            self._machine.files.pop(path, None)
-        else:
-            rights = edition.owner or there.owner, edition.group or there.group, edition.mode or there.mode
-            self._machine.files[path] = Edition(edition.content, *rights)
-        self._machine.log.append(f"put {path} {edition.content}")
-        await asyncio.sleep(0)
-
-    async def check(self, argv: Sequence[str], editions: Mapping[str, Edition]) -> str:
-        await asyncio.sleep(0)
-        said = [self._machine.wrong.get(one.content or "", "") for one in editions.values()]
-        self._machine.log.append(f"check {' '.join(argv)}")
-        return next(filter(None, said), "")
-
-    async def tell(self, resource: RenderedResource) -> None:
-        await asyncio.sleep(0)
-        self._machine.told.append(resource.name)
-        self._machine.log.append(f"reload {resource.name}")
-        if why := self._machine.hard_to_tell.get(resource.name):
-            raise StartFailed(why)
-
-
 class FakeHostSystem:
     """What one agent uses of a FakeMachine: `host_system.HostSystem`, as a fake."""
 
@@ -361,7 +324,7 @@ class FakeHostSystem:
         self.detection = Detection()
         self._driver = FakeDriver(machine)
         self.policy = FakePolicy(machine)
-        self.files = FakeFiles(machine)
+        self.files = FakeInstaller(machine)
         self.why_nothing_exclusive = ""
         self.blind = False
         """Whatever would make our own things recognisable on the machine is gone too."""

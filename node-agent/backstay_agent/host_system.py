@@ -55,7 +55,7 @@ class Standbys(Protocol):
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
 
 
-class Files(Protocol):
+class Installer(Protocol):
     """Puts files in place. Each answers within its time, whatever hangs, and says why not by NotInstalled: then nothing has changed."""
 
     async def read(self, path: str) -> Edition:
@@ -80,7 +80,7 @@ class HostSystem(Protocol):
         """How late is seen what happens there."""
 
     @property
-    def files(self) -> Files:
+    def files(self) -> Installer:
         """Who puts there what services bring."""
 
     @property

@@ -33,7 +33,7 @@ from .drivers.base import AskedParts, Driver, Looker, NotNamed, Observed, Parts,
 from .drivers.tools import cgroups, pressure
 from .drivers.tools.contained_programs import Questions
 from .drivers.tools.units import UnitFiles
-from .host_system import Files, OnVerdict
+from .host_system import Installer, OnVerdict
 from .policy.asking import NotTold, RealPolicy
 from .policy.files import FOLDER, PolicyFiles
 from .run.asking import RealAsker
@@ -68,7 +68,7 @@ class RealHostSystem:
         self._drivers: Mapping[str, RealDriver] = {}
         self._lookers: Mapping[str, Looker] = {}
         self._tellers: Mapping[str, TellsParts] = {}
-        self._files: Files | None = None
+        self._files: Installer | None = None
         self._units = UnitFiles()
         self._scores = Questions()
         self._obstacle = sleep_obstacle()
@@ -91,7 +91,7 @@ class RealHostSystem:
             return ""  # no unit of a service may have that name: its start says so
 
     @property
-    def files(self) -> Files:
+    def files(self) -> Installer:
         assert self._files is not None, "the host's system is not open yet"
         return self._files
 

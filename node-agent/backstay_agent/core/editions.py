@@ -79,7 +79,7 @@ class Trying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class Situated:
     """All that a decision is made from."""
 
     record: FileRecord
@@ -111,7 +111,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Examine:
     """Let its program say whether the edition is right."""
 
     edition: str
@@ -131,24 +131,24 @@ class Tell:
     edition: str
 
 
-Act = Note | Check | Put | Tell
+Act = Note | Examine | Put | Tell
 
 
-def in_place(view: View) -> str:
+def in_place(view: Situated) -> str:
     """Which edition that is; empty: none that is known here."""
     first = (view.record.trial, view.use, view.record.good, *view.record.editions)
     known = (one for one in first if one in view.record.editions)
     return next((one for one in known if view.record.editions[one].is_seen_in(view.there)), "")
 
 
-def decide(view: View) -> Act | None:
+def next_act(view: Situated) -> Act | None:
     """What is done next; None: nothing, before something changes or time passes."""
     if not view.record.editions:
         return Note(_adopted(view))
     return (_where_it_runs(view) if view.runs else _where_nothing_runs(view)) or _staging(view)
 
 
-def _adopted(view: View) -> FileRecord:
+def _adopted(view: Situated) -> FileRecord:
     """What is there when we first come is kept for the way back, and is right as it is."""
     is_wanted = view.target.is_seen_in(view.there)
     found = view.target if is_wanted else view.there
@@ -156,7 +156,7 @@ def _adopted(view: View) -> FileRecord:
     return replace(record, good=found.id if view.runs else "", back=found.id)
 
 
-def _where_nothing_runs(view: View) -> Act | None:
+def _where_nothing_runs(view: Situated) -> Act | None:
     record, here = view.record, in_place(view)
     if record.trial:
         return Note(record.refusing(record.trial, "the service left this host while it was on trial"))
@@ -167,7 +167,7 @@ def _where_nothing_runs(view: View) -> Act | None:
     return None
 
 
-def _where_it_runs(view: View) -> Act | None:
+def _where_it_runs(view: Situated) -> Act | None:
     record, here = view.record, in_place(view)
     if not record.good:
         return Note(replace(record, good=here)) if here else None
@@ -179,7 +179,7 @@ def _where_it_runs(view: View) -> Act | None:
     return Note(replace(record, trial=view.use)) if is_next and view.is_well and here == record.good else None
 
 
-def _on_trial(view: View, here: str) -> Act | None:
+def _on_trial(view: Situated, here: str) -> Act | None:
     record, trying = view.record, view.trying
     if view.use != record.trial:  # it is not wanted any more
         return Note(replace(record, trial="", is_reverting=True))
@@ -195,18 +195,18 @@ def _on_trial(view: View, here: str) -> Act | None:
     return None
 
 
-def _staging(view: View) -> Act | None:
+def _staging(view: Situated) -> Act | None:
     record, target = view.record, view.target
     if record.refused and record.refused != target.id:
         return Note(replace(record, refused="", why=""))
     if target.id not in record.editions:
         return Note(record.pruned(view.use, in_place(view)).with_edition(target))
     if target.id not in (*record.checked, record.refused):
-        return Check(target.id)
+        return Examine(target.id)
     return None
 
 
-def facts_of(view: View, *, trouble: str = "") -> dict[str, str]:
+def facts_of(view: Situated, *, trouble: str = "") -> dict[str, str]:
     """What other hosts are compared by, and what the operator goes by."""
     record, here = view.record, in_place(view)
     edition = record.good if view.runs and record.good else here
@@ -220,7 +220,7 @@ def facts_of(view: View, *, trouble: str = "") -> dict[str, str]:
     return {name: fact for name, fact in said.items() if fact}
 
 
-def fault_of(view: View) -> str:
+def fault_of(view: Situated) -> str:
     """Why this host could not run the service as the file is here, in a sentence; empty: it could."""
     record, here = view.record, in_place(view)
     if view.use == record.refused and here != view.use:

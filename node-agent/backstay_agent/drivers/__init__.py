@@ -20,7 +20,7 @@ from .unknown import UnknownDriver
 if TYPE_CHECKING:
     from backstay_api.objects.plain import Probe, RenderedPrerequisite, RenderedResource
 
-    from .tools.files import RealFiles
+    from .tools.files import RealInstaller
     from .tools.manager import Manager
 
 GROUPS_S: Final = 1.0
@@ -110,11 +110,11 @@ def real_lookers(manager: Manager | None = None) -> Mapping[str, Looker]:
     }
 
 
-def real_files(manager: Manager) -> RealFiles:
+def real_files(manager: Manager) -> RealInstaller:
     """Who puts files in place on this very host."""
-    from .tools.files import RealFiles
+    from .tools.files import RealInstaller
 
-    return RealFiles(manager)
+    return RealInstaller(manager)
 
 
 def real_tellers() -> Mapping[str, TellsParts]:

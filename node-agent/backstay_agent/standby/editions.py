@@ -15,18 +15,18 @@ from typing import Final, Protocol
 
 from backstay_agent.core.editions import (
     Act,
-    Check,
     Edition,
+    Examine,
     FileRecord,
     Note,
     Put,
+    Situated,
     Tell,
     Trying,
-    View,
-    decide,
     facts_of,
     fault_of,
     in_place,
+    next_act,
 )
 from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
@@ -80,7 +80,7 @@ class _Kept:
     chosen: tuple[str, float] = ("", 0.0)
     """The edition that was put in place for a start, and until when."""
     trouble: str = ""
-    seen: View | None = None
+    seen: Situated | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
@@ -197,7 +197,7 @@ class Editions:
             for _ in range(MOST_STEPS):
                 async with kept.lock:
                     view = await self._view(key, kept)
-                    act = decide(view)
+                    act = next_act(view)
                     kept.seen = replace(view, now_s=0.0)
                     if act is None:
                         kept.trouble = ""
@@ -208,11 +208,11 @@ class Editions:
                 log.warning("file not brought", extra={"path": kept.file.path, "why": str(error)})
             kept.trouble = str(error)
 
-    async def _carry_out(self, key: Key, kept: _Kept, view: View, act: Act) -> None:
+    async def _carry_out(self, key: Key, kept: _Kept, view: Situated, act: Act) -> None:
         match act:
             case Note(record):
                 await self._note(key, kept, record)
-            case Check(edition):
+            case Examine(edition):
                 why = await self._checked(key, kept, view)
                 record = view.record
                 done = record.refusing(edition, why) if why else replace(record, checked=(*record.checked, edition))
@@ -222,14 +222,14 @@ class Editions:
             case Tell(edition):
                 await self._tell(key, kept, view, edition)
 
-    async def _checked(self, key: Key, kept: _Kept, view: View) -> str:
+    async def _checked(self, key: Key, kept: _Kept, view: Situated) -> str:
         """All that the service brings is seen at its place, for one file may name another."""
         if not kept.file.validate_with:
             return ""
         others = {one.file.path: _target(one.file) for other, one in self._kept.items() if other[0] == key[0]}
         return await self._system.files.check(kept.file.validate_with, others)
 
-    async def _put_or_refuse(self, key: Key, kept: _Kept, view: View, edition: str) -> None:
+    async def _put_or_refuse(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         try:
             await self._put(key, kept, view, edition)
         except NotInstalled as error:
@@ -237,13 +237,13 @@ class Editions:
                 raise
             await self._note(key, kept, view.record.refusing(edition, str(error), is_reverting=bool(view.record.trial)))
 
-    async def _put(self, key: Key, kept: _Kept, view: View, edition: str) -> None:
+    async def _put(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         if (here := in_place(view)) and here != edition:
             await self._note(key, kept, replace(view.record, back=here))
         kept.trying = None
         await self._system.files.put(kept.file.path, view.record.editions[edition])
 
-    async def _tell(self, key: Key, kept: _Kept, view: View, edition: str) -> None:
+    async def _tell(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         record, why = view.record, await self._told(key[0], kept.file)
         if record.is_reverting:
             # What cannot be reloaded is restarted by its probes, and finds the right file then.
@@ -264,7 +264,7 @@ class Editions:
             return str(error)
         return ""
 
-    async def _view(self, key: Key, kept: _Kept) -> View:
+    async def _view(self, key: Key, kept: _Kept) -> Situated:
         if kept.record is None:
             kept.record = await self._read(key, kept.file.path)
         there = await self._system.files.read(kept.file.path)
@@ -274,7 +274,7 @@ class Editions:
         if runs or clock_s() >= until_s:
             kept.chosen, use = ("", 0.0), ""
         is_well = report is not None and report.phase == "Running" and report.healthy
-        return View(
+        return Situated(
             record=kept.record,
             target=target,
             use=use or kept.file.use or target.id,

@@ -25,8 +25,8 @@ RELOAD_S: Final = 60.0
 _numbers = itertools.count(1)
 
 
-class RealFiles:
-    """`host_system.Files` of this very host."""
+class RealInstaller:
+    """`host_system.Installer` of this very host."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager

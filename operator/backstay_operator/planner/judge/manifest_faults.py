@@ -13,7 +13,7 @@ from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.probe_kinds import fault_of, may_fail
 from backstay_api.objects.quantities import amount
 from backstay_api.objects.recovery import policy_of
-from backstay_api.objects.resource_kinds import claims_of, is_address, is_prerequisite, kinds_in
+from backstay_api.objects.resource_kinds import claims_of, is_address, is_prerequisite, kinds_in, units_of
 from backstay_api.objects.sequence import fault, needs
 
 from . import contradictions
@@ -54,7 +54,7 @@ def _not_supported_yet(service: HAService) -> Fault | None:
 
 
 def _reloads_no_unit(service: HAService) -> Fault | None:
-    units = {one.name for one in service.spec.resources if one.systemd is not None}
+    units = {one.name for one in service.spec.resources if units_of([one])}
     for resource in service.spec.resources:
         for name in resource.file.reload if resource.file else ():
             if name not in units:

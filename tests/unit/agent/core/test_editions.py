@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from backstay_agent.core.editions import (
     SOAK_S,
     Act,
-    Check,
     Edition,
+    Examine,
     FileRecord,
     Note,
     Put,
+    Situated,
     Tell,
     Trying,
-    View,
-    decide,
     facts_of,
     fault_of,
+    next_act,
 )
 
 A, B, C = Edition("a"), Edition("b"), Edition("c")
@@ -38,9 +38,9 @@ def record(*editions: Edition, **more: object) -> FileRecord:
     return replace(found, **more)  # type: ignore[arg-type]
 
 
-def view(kept: FileRecord, *, use: Edition, there: Edition, target: Edition = B, **more: object) -> View:
+def view(kept: FileRecord, *, use: Edition, there: Edition, target: Edition = B, **more: object) -> Situated:
     seen = THERE.get(there.id, there)
-    return View(record=kept, target=target, use=use.id, there=seen, **more)  # type: ignore[arg-type]
+    return Situated(record=kept, target=target, use=use.id, there=seen, **more)  # type: ignore[arg-type]
 
 
 WELL: dict[str, Any] = {"runs": True, "is_well": True}
@@ -56,8 +56,10 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
         pytest.param(view(AB, use=B, there=A), Put(B.id), id="standby: another is put in place"),
         pytest.param(view(AB, use=B, there=C), Put(B.id), id="standby: what somebody edited by hand is put right"),
         pytest.param(view(AB, use=C, there=A), None, id="standby: what it does not have stays away"),
-        pytest.param(view(record(A).with_edition(B), use=A, there=A), Check(B.id), id="what is new is checked first"),
-        pytest.param(view(record(A).with_edition(B), use=B, there=A), Check(B.id), id="and is not put in place before"),
+        pytest.param(view(record(A).with_edition(B), use=A, there=A), Examine(B.id), id="what is new is checked first"),
+        pytest.param(
+            view(record(A).with_edition(B), use=B, there=A), Examine(B.id), id="and is not put in place before"
+        ),
         pytest.param(
             view(replace(AB, good=A.id), use=B, there=A, **WELL),
             Note(ON_TRIAL),
@@ -126,8 +128,8 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
         ),
     ],
 )
-def test_what_is_done_next(seen: View, expected: Act | None) -> None:
-    assert decide(seen) == expected
+def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
+    assert next_act(seen) == expected
 
 
 def test_one_on_trial_is_not_what_others_are_compared_by() -> None:
