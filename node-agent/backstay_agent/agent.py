@@ -32,6 +32,7 @@ from .detection import Detection
 from .host_system import HostSystem
 from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
+from .standby.editions import Editions
 from .standby.prerequisites import Verifier
 from .standby.standbys import held_units
 from .standby.teller import Teller
@@ -119,7 +120,8 @@ class Agent:
             body=self._status,
         )
         self._standbys = system.standbys(self.link.mark_dirty)
-        self._verifier = Verifier(system.look, self.link.mark_dirty, system.policy.refusal)
+        self._editions = Editions(system, disk, self.supervisor, self._looks_again, system.policy.refusal)
+        self._verifier = Verifier(self._editions.look, self.link.mark_dirty, system.policy.refusal)
         self._teller = Teller(system.parts, self.link.mark_dirty, system.policy.refusal, rng)
         self._disk = disk
         self._was_published = asyncio.Event()
@@ -152,6 +154,7 @@ class Agent:
         await self._settle(found)
         tasks.create_task(self.supervisor.run(), name="supervisor")
         tasks.create_task(self._standbys.run(), name="standbys")
+        tasks.create_task(self._editions.run(), name="editions")
         tasks.create_task(self._verifier.run(), name="prerequisites")
         tasks.create_task(self._teller.run(), name="questions")
         self._update_standbys()
@@ -262,6 +265,7 @@ class Agent:
         secured = frozenset(spec.secured) if self._has_orders else None
         up = self.supervisor.copies_up()
         self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured, up=up, over=spec.over)
+        self._editions.update(spec.prerequisites)
         self._verifier.update(spec.prerequisites)
         self._teller.update(spec.prerequisites, spec.questions)
 
@@ -270,8 +274,12 @@ class Agent:
             # An earlier life has taken the order, and what is to be looked at stands in it alone.
             await self._were_received.wait()
         order = self._orders.spec.instances.get(record.uid)
-        is_of_it = order is not None and order.epoch == record.epoch
-        return await self._verifier.drifted(record.uid, order.expects) if order and is_of_it else ""
+        expects = order.expects if order is not None and order.epoch == record.epoch else ()
+        why = await self._editions.take(record.uid, expects)
+        return why or await self._verifier.drifted(record.uid, expects)
+
+    def _looks_again(self) -> None:
+        self._verifier.look_again()
 
     def _status(self, session: AgentSession) -> HostAssignmentStatus:
         return HostAssignmentStatus(

@@ -16,11 +16,23 @@ from backstay_api.objects.recovery import ErrorType
 from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
 
+from .core.editions import Edition
 from .core.health import CALM, Signs, Verdict
 from .core.score import Score
 from .detection import Detection
-from .drivers.base import AskedParts, NoScore, Observed, Parts, ReloadFailed, Seen, StartFailed, State, StopFailed
+from .drivers.base import (
+    AskedParts,
+    NoScore,
+    Observed,
+    Parts,
+    ReloadFailed,
+    Seen,
+    StartFailed,
+    State,
+    StopFailed,
+)
 from .drivers.tools.parts import of_lines
+from .fake_files import FakeInstaller
 from .fake_policy import FakePolicy, bare_unit
 from .host_system import OnVerdict
 
@@ -84,6 +96,15 @@ class FakeMachine:
     looks: dict[str, Observed] = field(default_factory=dict)
     """By name of the resource: what is seen of a prerequisite. All else is there, and as everywhere. `texts`: the lines of a file."""
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    files: dict[str, Edition] = field(default_factory=dict)
+    """By path: what services have brought there."""
+    wrong: dict[str, str] = field(default_factory=dict)
+    """By content: what its program says against it; and `unwritable`: by path, why nothing can be put there."""
+    unwritable: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    """Names of the resources that were made to read their files anew."""
+    hard_to_tell: dict[str, str] = field(default_factory=dict)
+    """By name of the resource: why that fails."""
     signs: Signs = CALM
     """What is seen of the machine where a question gets no answer."""
     stopped_as: dict[str, RenderedResource] = field(default_factory=dict)
@@ -305,6 +326,7 @@ class FakeHostSystem:
         self.detection = Detection()
         self._driver = FakeDriver(machine)
         self.policy = FakePolicy(machine)
+        self.files = FakeInstaller(machine)
         self.why_nothing_exclusive = ""
         self.blind = False
         """Whatever would make our own things recognisable on the machine is gone too."""

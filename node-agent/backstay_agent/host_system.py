@@ -11,6 +11,7 @@ from typing import Protocol
 
 from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, StandbyOrder, StandbyReport
 
+from .core.editions import Edition
 from .core.health import Signs, Verdict
 from .detection import Detection
 from .drivers.base import AskedParts, Driver, Observed, Parts
@@ -54,12 +55,33 @@ class Standbys(Protocol):
         """Examine, secure, and look again whenever something may have changed; until cancelled."""
 
 
+class Installer(Protocol):
+    """Puts files in place. Each answers within its time, whatever hangs, and says why not by NotInstalled: then nothing has changed."""
+
+    async def read(self, path: str) -> Edition:
+        """What is in place."""
+
+    async def put(self, path: str, edition: Edition) -> None:
+        """It is in place, whole and on the disk, when this returns."""
+
+    async def check(self, argv: Sequence[str], editions: Mapping[str, Edition]) -> str:
+        """Let a program look, as root, at what would be with these editions at their paths, which nobody else sees. What it says against them,
+        in a sentence; empty: they are right."""
+
+    async def tell(self, resource: RenderedResource) -> None:
+        """Make what runs read its files anew. Raises StartFailed: it runs on, as it was."""
+
+
 class HostSystem(Protocol):
     """Everything on the host that an agent drives."""
 
     @property
     def detection(self) -> Detection:
         """How late is seen what happens there."""
+
+    @property
+    def files(self) -> Installer:
+        """Who puts there what services bring."""
 
     @property
     def policy(self) -> HostPolicy:

@@ -24,6 +24,7 @@ from .drivers import (
     own_unit,
     parts_of,
     real_drivers,
+    real_files,
     real_lookers,
     real_manager,
     real_tellers,
@@ -32,7 +33,7 @@ from .drivers.base import AskedParts, Driver, Looker, NotNamed, Observed, Parts,
 from .drivers.tools import cgroups, pressure
 from .drivers.tools.contained_programs import Questions
 from .drivers.tools.units import UnitFiles
-from .host_system import OnVerdict
+from .host_system import Installer, OnVerdict
 from .policy.asking import NotTold, RealPolicy
 from .policy.files import FOLDER, PolicyFiles
 from .run.asking import RealAsker
@@ -67,6 +68,7 @@ class RealHostSystem:
         self._drivers: Mapping[str, RealDriver] = {}
         self._lookers: Mapping[str, Looker] = {}
         self._tellers: Mapping[str, TellsParts] = {}
+        self._files: Installer | None = None
         self._units = UnitFiles()
         self._scores = Questions()
         self._obstacle = sleep_obstacle()
@@ -78,6 +80,7 @@ class RealHostSystem:
             partial(real_drivers, self.detection, mount_roots=self._mount_roots, keeps=self._keeps, manager=manager)
         )
         self._lookers, self._tellers = real_lookers(manager), real_tellers()
+        self._files = real_files(manager)
 
     async def _own_unit(self, resource: RenderedResource) -> str:
         try:
@@ -86,6 +89,11 @@ class RealHostSystem:
             raise NotTold(str(error)) from error
         except StartFailed:
             return ""  # no unit of a service may have that name: its start says so
+
+    @property
+    def files(self) -> Installer:
+        assert self._files is not None, "the host's system is not open yet"
+        return self._files
 
     def driver(self, resource: RenderedResource) -> Driver:
         return driver_of(self._drivers, resource)

@@ -52,6 +52,7 @@ __all__ = [
     "Probe",
     "Reach",
     "Reloadable",
+    "RenderedFile",
     "RenderedPrerequisite",
     "RenderedRecovery",
     "RenderedResource",
@@ -65,7 +66,6 @@ __all__ = [
     "Timeouts",
     "Tls",
     "Tree",
-    "VerifiedFile",
     "VirtualIP",
 ]
 
@@ -1249,8 +1249,8 @@ class StandbyOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedFile:
-    """A file, as a host looks at it."""
+class RenderedFile:
+    """The same, as a host is told it."""
 
     SHAPE: ClassVar[Shape] = {
         "path": Field(
@@ -1262,12 +1262,20 @@ class VerifiedFile:
         "owner": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
         "group": Field(of=str, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$"),
         "mode": Field(of=str, pattern=r"^[0-7]{4}$"),
+        "content": Field(of=str),
+        "validate": Field(of=str, many="list"),
+        "reload": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "use": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
     }
     path: str
     sha256: str | None = None
     owner: str | None = None
     group: str | None = None
     mode: str | None = None
+    content: str | None = None
+    validate_with: tuple[str, ...] | None = None
+    reload: tuple[str, ...] = ()
+    use: str = ""
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1277,11 +1285,17 @@ class VerifiedFile:
             owner=raw.get("owner"),
             group=raw.get("group"),
             mode=raw.get("mode"),
+            content=raw.get("content"),
+            validate_with=None if (part := raw.get("validate")) is None else tuple(part),
+            reload=tuple(raw.get("reload", ())),
+            use=raw.get("use", ""),
         )
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {
             "path": self.path,
+            "reload": list(self.reload),
+            "use": self.use,
         }
         if self.sha256 is not None:
             wire["sha256"] = self.sha256
@@ -1291,6 +1305,10 @@ class VerifiedFile:
             wire["group"] = self.group
         if self.mode is not None:
             wire["mode"] = self.mode
+        if self.content is not None:
+            wire["content"] = self.content
+        if self.validate_with is not None:
+            wire["validate"] = list(self.validate_with)
         return wire
 
 
@@ -1508,7 +1526,7 @@ class RenderedPrerequisite:
 
     SHAPE: ClassVar[Shape] = {
         "name": Field(of=str, required=True, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
-        "file": Field(of=VerifiedFile),
+        "file": Field(of=RenderedFile),
         "package": Field(of=Package),
         "certificate": Field(of=Certificate),
         "endpoint": Field(of=Endpoint),
@@ -1516,7 +1534,7 @@ class RenderedPrerequisite:
         "path": Field(of=Tree),
     }
     name: str
-    file: VerifiedFile | None = None
+    file: RenderedFile | None = None
     package: Package | None = None
     certificate: Certificate | None = None
     endpoint: Endpoint | None = None
@@ -1527,7 +1545,7 @@ class RenderedPrerequisite:
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             name=raw["name"],
-            file=None if (part := raw.get("file")) is None else VerifiedFile.from_wire(part),
+            file=None if (part := raw.get("file")) is None else RenderedFile.from_wire(part),
             package=None if (part := raw.get("package")) is None else Package.from_wire(part),
             certificate=None if (part := raw.get("certificate")) is None else Certificate.from_wire(part),
             endpoint=None if (part := raw.get("endpoint")) is None else Endpoint.from_wire(part),

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, Literal
 
 from .commands import commands_of
+from .editions import is_brought
 from .prerequisites import sysctl_file
 
 Word = Literal[
@@ -26,6 +27,7 @@ Word = Literal[
     "networks",
     "interfaces",
     "paths",
+    "files",
     "devices",
     "agents",
     "packages",
@@ -66,6 +68,7 @@ NOUNS: Final[Mapping[Word, str]] = {
     "networks": "address",
     "interfaces": "interface",
     "paths": "path",
+    "files": "file",
     "devices": "device",
     "agents": "OCF agent",
     "packages": "package",
@@ -127,6 +130,18 @@ def of_mount(device: str, mount: Any, *, is_bind: bool) -> tuple[Asked, ...]:
 
 def of_path(spec: Any) -> tuple[Asked, ...]:
     return _one("paths", spec.path)
+
+
+def of_file(file: Any) -> tuple[Asked, ...]:
+    """One that is looked at; of one that is brought there, that it is written too, as whose, and by what it is checked, as root.
+
+    Without an owner it stays whose it was, or becomes root's.
+    """
+    if not is_brought(file):
+        return of_path(file)
+    accounts = (*_one("users", file.owner), *_one("groups", file.group))
+    checked = of_words(file.validate_with) if file.validate_with else ()
+    return (*of_path(file), *_one("files", file.path), *accounts, *checked)
 
 
 def of_tree(tree: Any) -> tuple[Asked, ...]:
@@ -259,4 +274,4 @@ def pattern_fault(word: Word, pattern: str) -> str:
         return "has a quote that does not end"
     if word == "commands" and not _words(pattern)[0].startswith("/"):
         return "does not begin with an absolute path"
-    return "must be absolute" if word == "paths" and not pattern.startswith("/") else ""
+    return "must be absolute" if word in ("paths", "files") and not pattern.startswith("/") else ""

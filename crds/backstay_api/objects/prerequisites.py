@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from . import editions
+
 FOREIGN: Final = ("/proc", "/sys", "/dev", "/run", "/root", "/etc/backstay", "/var/lib/backstay")
 """Folders of which nothing is looked at for a service: what the kernel makes up, and what belongs to the host's admin and to the agent."""
 _SECRET: Final = re.compile(r"/etc/(g?shadow-?|(security/)?opasswd|ssh/ssh_host_[^/]+_key)")
@@ -26,7 +28,15 @@ def fault_of_file(file: Any) -> str:
     return (why := foreign(file.path)) and f"path: {file.path} {why}"
 
 
+def fault_of_brought(file: Any) -> str:
+    """The same of one that may be brought there."""
+    return fault_of_file(file) or editions.fault_of_content(file)
+
+
 def declared_of_file(file: Any) -> tuple[str, ...]:
+    """Of one that is brought there, hosts are compared by its edition alone."""
+    if editions.is_brought(file):
+        return editions.ASIDE
     said = {"content": file.sha256, "owner": file.owner, "group": file.group, "mode": file.mode}
     return tuple(fact for fact, value in said.items() if value)
 
@@ -122,8 +132,10 @@ def fault_of_setting(setting: Any) -> str:
 def differences(here: Mapping[str, str], there: Mapping[str, str], declared: Sequence[str]) -> list[str]:
     """What is not the same of one thing on two hosts, fact by fact: `mode is 0600 and there 0644`.
 
-    What the manifest declares is left aside: each host holds that against the manifest by itself.
+    What the manifest declares is left aside: each host holds that against the manifest by itself. Of a file's editions that counts
+    which could be in place here at once.
     """
+    here = editions.could_be(here, there)
     names = [name for name in {**here, **there} if name not in declared]
     return [
         f"{name} is {_said(here.get(name))} and there {_said(there.get(name))}"

@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from . import commands, ocf_roles, policy_words, prerequisites, unit_settings
+from . import commands, editions, ocf_roles, policy_words, prerequisites, unit_settings
 from .addresses import canonical_address, unusable_address, unusable_route
 from .commands import commands_of
 from .devices import canonical_device, is_network, logical_volume
@@ -303,9 +303,11 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         lambda file: file.path,
         may_be_older=True,
         says_where=True,
-        policy=policy_words.of_path,
+        policy=policy_words.of_file,
+        # Two services that write one file would undo each other's for ever.
+        claims=lambda file: (Claim("Path", file.path),) if editions.is_brought(file) else (),
         declared=prerequisites.declared_of_file,
-        fault=prerequisites.fault_of_file,
+        fault=prerequisites.fault_of_brought,
     ),
     _prerequisite(
         "package",

@@ -20,6 +20,7 @@ from .unknown import UnknownDriver
 if TYPE_CHECKING:
     from backstay_api.objects.plain import Probe, RenderedPrerequisite, RenderedResource
 
+    from .tools.files import RealInstaller
     from .tools.manager import Manager
 
 GROUPS_S: Final = 1.0
@@ -107,6 +108,13 @@ def real_lookers(manager: Manager | None = None) -> Mapping[str, Looker]:
         "setting": SettingLooks(manager.properties if manager else unseen),
         "path": PathLooks(),
     }
+
+
+def real_files(manager: Manager) -> RealInstaller:
+    """Who puts files in place on this very host."""
+    from .tools.files import RealInstaller
+
+    return RealInstaller(manager)
 
 
 def real_tellers() -> Mapping[str, TellsParts]:

@@ -60,6 +60,10 @@ class Seen:
     """Parameters that can be changed while it runs, where the kind has such."""
 
 
+class NotInstalled(Exception):
+    """What was there is as it was. The text is a sentence for people, with the path."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What is seen of a prerequisite, a resource that is only looked at."""

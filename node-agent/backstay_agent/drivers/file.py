@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from backstay_api.objects.plain import VerifiedFile
+from backstay_api.objects.plain import RenderedFile
 
 from .base import AskedParts, Observed, Parts
 from .tools.lines import lines_of
@@ -38,18 +38,18 @@ _known: Final[dict[tuple[str, tuple[int, ...]], _Content]] = {}
 class FileLooks:
     """`base.Looker` at files."""
 
-    async def __call__(self, spec: VerifiedFile, salt: str) -> Observed:
+    async def __call__(self, spec: RenderedFile, salt: str) -> Observed:
         how = partial(look_at_file, spec, salt)
         return await look_or(Observed, f"{spec.path} (file)", how, limit_s=HASHING_S, asked=(spec, salt))
 
 
-async def parts_of_file(spec: VerifiedFile, asked: AskedParts, key: bytes) -> Parts:
+async def parts_of_file(spec: RenderedFile, asked: AskedParts, key: bytes) -> Parts:
     """`base.TellsParts` of a file."""
     how = partial(lines_of, spec.path, asked, key)
     return await look_or(Parts, f"{spec.path} (lines)", how, limit_s=HASHING_S, asked=(asked, key))
 
 
-def look_at_file(spec: VerifiedFile, salt: str) -> Observed:
+def look_at_file(spec: RenderedFile, salt: str) -> Observed:
     """What is seen of it, by the process that looks. What has not changed since its last look is not read again. Raises Unfit."""
     with opened(spec.path) as file:
         content = _content(file, salt)

@@ -301,6 +301,11 @@ class Supervisor:
         open_ones = {uid: record for uid, record in records.items() if not record.closed}
         return {**ordered, **{uid: (*record.resources, *record.wanted) for uid, record in open_ones.items()}}
 
+    def runs(self, uid: str) -> bool:
+        """Whether it runs here by us, or may."""
+        record = self._journal.checkpoint.records.get(uid) if self._journal.has_session else None
+        return record is not None and record.may_run
+
     def copies_up(self) -> set[tuple[str, str]]:
         """Namespace and name of each service of which a copy is up here."""
         records = self._journal.checkpoint.records if self._journal.has_session else {}

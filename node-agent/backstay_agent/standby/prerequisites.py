@@ -58,6 +58,10 @@ class Verifier:
             self._orders = orders
             self._wake.set()
 
+    def look_again(self) -> None:
+        """Something is known to be otherwise."""
+        self._wake.set()
+
     async def drifted(self, uid: str, expects: Sequence[ExpectedCopy]) -> str:
         """What is not (any more) as it was when this host was chosen, in a sentence: looked at now. Empty: all is."""
         order = self._orders.get(uid)
@@ -114,6 +118,7 @@ class Verifier:
 
 
 def _change(resource: RenderedPrerequisite, expected: ExpectedCopy, seen: PrerequisiteFinding) -> str:
-    aside = [name for name in seen.facts if name not in expected.facts]
-    how = differences(seen.facts, expected.facts, aside)
+    # Alone what it was chosen by: what could be in its place counts no more.
+    here = {name: fact for name, fact in seen.facts.items() if name in expected.facts}
+    how = differences(here, expected.facts, ())
     return seen.why or (f"{identity(resource)} is not as when this host was chosen: {', '.join(how)}" if how else "")

@@ -19,8 +19,8 @@ from backstay_api.objects.plain import (
     HostAssignment,
     Meta,
     PrerequisiteOrder,
+    RenderedFile,
     RenderedPrerequisite,
-    VerifiedFile,
 )
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_testing.agent_world import ADDRESS, HOST, UNIT, World, enrolled, unit
@@ -95,7 +95,7 @@ def test_what_another_agent_was_ordered_by_what_was_found_here_waits_for_that_to
     async def story() -> None:
         weather = Weather()
         world = await enrolled(faults=weather)
-        file = RenderedPrerequisite(name="one", file=VerifiedFile(path="/etc/one"))
+        file = RenderedPrerequisite(name="one", file=RenderedFile(path="/etc/one"))
         looks = PrerequisiteOrder(namespace="shop", name="web-u1", resources=(file,))
         await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"prerequisites": {"u1": looks.to_wire()}}})
         world.system.why_nothing_exclusive = "it may fall asleep"

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from .base import Label, Model, Text, Timestamp
+from backstay_api.objects.bounds import MOST_CONTENT_CHARS
+
+from .base import Argv, Label, Model, Text, Timestamp
 
 # One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
 STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
@@ -21,6 +23,8 @@ UnitName = Annotated[
 ]
 _Account = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,62}\$?$")]
 _Glob = Annotated[str, StringConstraints(max_length=256, pattern=rf"^{STEP}(/{STEP})*$")]
+_Content = Annotated[str, StringConstraints(max_length=MOST_CONTENT_CHARS)]
+EditionId = Annotated[str, StringConstraints(max_length=32, pattern="^([0-9a-f]{32})?$")]
 _Package = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]*$")]
 _Version = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9+.:~^_-]*$")]
 _DnsName = Annotated[
@@ -62,12 +66,33 @@ class VerifiedFile(Model):
 
 
 class File(VerifiedFile):
-    """A file that must be on every candidate, and alike. It is looked at; who brings it there is your own tool."""
+    """A file that must be on every candidate, and alike. Without `content` it is looked at, and who brings it there is your own tool."""
 
+    content: _Content | None = None
+    """What is in it: each candidate checks it, then those that stand by have it, and at last the host that runs the service, which goes back
+    to what it had before if the service is not well with it. At most 32 KiB of text, which whoever may read the service can read."""
+    validate_with: Annotated[Argv | None, Field(alias="validate")] = None
+    """With `content`: a program that says, as root, whether it is right: `[/usr/sbin/nginx, -t]`. It sees the new content at its place, and
+    nobody else does. Exit code 0: it is; what it says else is told in the status, so it should not print secrets."""
+    reload: Annotated[list[Label], Field(max_length=4)] = []
+    """With `content`: units of the service, by the names of their resources, that are reloaded where they run once it is in place."""
     config_map_key_ref: KeyRef | None = None
     """Its content, from a ConfigMap (later)."""
     secret_key_ref: KeyRef | None = None
     """Its content, from a Secret (later)."""
+
+
+class RenderedFile(VerifiedFile):
+    """The same, as a host is told it."""
+
+    content: _Content | None = None
+    """What a manifest wants to be in it."""
+    validate_with: Annotated[Argv | None, Field(alias="validate")] = None
+    """What says whether that is right."""
+    reload: Annotated[list[Label], Field(max_length=4)] = []
+    """What is reloaded, once it is in place."""
+    use: EditionId = ""
+    """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
 
 
 class Tree(Model):
@@ -142,7 +167,7 @@ class RenderedPrerequisite(Model):
 
     name: Label
     """Unique within the service."""
-    file: VerifiedFile | None = None
+    file: RenderedFile | None = None
     """A file."""
     package: Package | None = None
     """An installed package."""

@@ -23,10 +23,10 @@ from .prerequisites import (
     HostSetting,
     Package,
     PlainPath,
+    RenderedFile,
     RenderedPrerequisite,
     Tree,
     UnitName,
-    VerifiedFile,
 )
 from .probes import Probe
 
@@ -304,6 +304,9 @@ class RenderedResource(Model):
     waits, and only addresses may stand on them."""
 
 
+_TOLD_OF_FILES: Final = tuple(name for name in RenderedFile.model_fields if name != "use")
+
+
 class Resource(RenderedResource):
     """One thing a service needs. Exactly one kind; the rest is the same for all kinds."""
 
@@ -316,7 +319,7 @@ class Resource(RenderedResource):
     ocf: PromotableOcf | None = None  # type: ignore[assignment]
     """An OCF resource agent."""
     file: File | None = None
-    """A file that is looked at, and not brought there."""
+    """A file, which is looked at, or brought there if its `content` is given."""
     package: Package | None = None
     """An installed package, which is looked at."""
     certificate: Certificate | None = None
@@ -371,9 +374,5 @@ class Resource(RenderedResource):
     def as_prerequisite(self) -> RenderedPrerequisite:
         """What a host is told that only looks at it."""
         kinds = {kind.field: getattr(self, kind.field) for kind in PREREQUISITES}
-        file = (
-            VerifiedFile(**{name: getattr(self.file, name) for name in VerifiedFile.model_fields})
-            if self.file
-            else None
-        )
+        file = RenderedFile(**{name: getattr(self.file, name) for name in _TOLD_OF_FILES}) if self.file else None
         return RenderedPrerequisite(name=self.name, **{**kinds, "file": file})

@@ -67,6 +67,8 @@ class Allowed(Model):
     """Interfaces that addresses name. Where they name none, the subnet tells, and nothing is asked."""
     paths: _Paths = []
     """Where filesystems are mounted, folders of binds, files. `**` at the end: all below."""
+    files: _Paths = []
+    """Files that services bring themselves, beside `paths`."""
     devices: _Texts = []
     """What is mounted, as the manifest calls it; a logical volume as /dev/VG/LV."""
     agents: _Agents = []

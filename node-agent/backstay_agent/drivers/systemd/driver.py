@@ -20,6 +20,7 @@ from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_agent.drivers.tools.journal_tail import with_last_words
 from backstay_agent.drivers.tools.manager import Manager
+from backstay_agent.drivers.tools.reloading import cannot_reload, reload
 from backstay_agent.drivers.tools.sentences import (
     may_still_run,
     not_loadable,
@@ -49,7 +50,6 @@ from .conditions import failing, written
 from .limits import CEILING_S, SLACK_S, own_limit_s
 from .needs import lacking
 from .overrides import Overrides
-from .reloading import cannot_reload, reload
 from .securing import Securing, Standing, as_start_failed
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.

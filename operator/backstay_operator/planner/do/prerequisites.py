@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backstay_api.objects.models import HAInstance
-from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
-from backstay_operator.planner.judge import where
+from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder, RenderedPrerequisite
+from backstay_api.objects.models.resources import Resource
+from backstay_operator.planner.judge import editions, where
 from backstay_operator.planner.judge.acceptance import Accepted
+from backstay_operator.planner.judge.editions import Rollout
 from backstay_operator.planner.judge.prerequisites import prerequisites_of, unlike_content
 from backstay_operator.planner.know.world import World
 
@@ -25,8 +27,9 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
     if not isinstance(slot.acceptance, Accepted):
         yield from stored(world, instance)
         return
-    resources = [resource.as_prerequisite for resource in prerequisites_of(slot.in_force)]
-    for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if resources else ():
+    wanted = prerequisites_of(slot.in_force)
+    rollouts = {one.name: editions.rollout(world, slot.in_force, instance, one, slot.asked) for one in wanted}
+    for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if wanted else ():
         yield (
             host,
             instance.uid,
@@ -34,9 +37,16 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
                 namespace=instance.metadata.namespace or "",
                 name=instance.metadata.name,
                 revision=slot.in_force.metadata.generation or 0,
-                resources=resources,
+                resources=[_told(one, rollouts[one.name], host) for one in wanted],
             ),
         )
+
+
+def _told(resource: Resource, rollout: Rollout | None, host: str) -> RenderedPrerequisite:
+    told = resource.as_prerequisite
+    if rollout is None or told.file is None:
+        return told
+    return told.model_copy(update={"file": told.file.model_copy(update={"use": rollout.use(host)})})
 
 
 def questions(world: World, slot: Slot) -> Iterator[tuple[str, CopyQuestion]]:

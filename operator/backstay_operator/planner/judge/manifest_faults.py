@@ -13,7 +13,7 @@ from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.probe_kinds import fault_of, may_fail
 from backstay_api.objects.quantities import amount
 from backstay_api.objects.recovery import policy_of
-from backstay_api.objects.resource_kinds import claims_of, is_address, is_prerequisite, kinds_in
+from backstay_api.objects.resource_kinds import claims_of, is_address, is_prerequisite, kinds_in, units_of
 from backstay_api.objects.sequence import fault, needs
 
 from . import contradictions
@@ -51,6 +51,17 @@ def path_of(resource: Resource) -> str:
 def _not_supported_yet(service: HAService) -> Fault | None:
     sentence = first_unsupported(service)
     return Fault("NotSupportedYet", sentence) if sentence else None
+
+
+def _reloads_no_unit(service: HAService) -> Fault | None:
+    units = {one.name for one in service.spec.resources if units_of([one])}
+    for resource in service.spec.resources:
+        for name in resource.file.reload if resource.file else ():
+            if name not in units:
+                return Fault(
+                    "InvalidFile", f"{path_of(resource)}.reload: {name} is no systemd resource of this service"
+                )
+    return None
 
 
 def _faulty(service: HAService) -> Fault | None:
@@ -301,6 +312,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Fault | None]]] = (
     _one_for_many,
     _not_exclusive,
     _faulty,
+    _reloads_no_unit,
     _only_looked_at,
     _faulty_probe,
     _named_twice,

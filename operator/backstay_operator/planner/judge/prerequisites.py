@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from backstay_api.objects.editions import could_be
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import ExpectedCopy, LastRanWith, PrerequisiteFinding
 from backstay_api.objects.models.resources import Resource
@@ -172,10 +173,12 @@ def expected(world: World, service: HAService, instance: HAInstance, host: str) 
         here = seen[resource.name].facts if resource.name in seen else {}
         fit = [one.facts for one in right] + _ran_well_before(service, resource, kind)
         if len(right) == 1:
-            is_fit = any(_alike(resource, here, one) for one in fit)
+            alike = next((one for one in fit if _alike(resource, here, one)), None)
+            is_fit = alike is not None
             if here and not is_fit:
                 is_fit = _word(service, chosen, resource, (host, here), (right[0].host, right[0].facts)) is not None
-            facts = here if is_fit else right[0].facts
+            # Of a file's editions the one that it is to start with, wherever the host itself has come to.
+            facts = could_be(here, alike or {}) if is_fit else right[0].facts
             kept = {name: fact for name, fact in facts.items() if name not in kind.declared(spec)}
             found.append(ExpectedCopy(name=resource.name, facts=kept))
     return found

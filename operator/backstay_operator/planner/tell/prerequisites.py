@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from backstay_api.objects.editions import compared
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.prerequisites import LastRanWith, PrerequisiteFinding
 from backstay_api.objects.models.resources import Resource
 from backstay_api.objects.resource_kinds import identity
 from backstay_operator.planner.do.decisions import Slot
-from backstay_operator.planner.judge import prerequisites
+from backstay_operator.planner.judge import editions, prerequisites
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
@@ -39,10 +40,11 @@ def _ended(last: LastRanWith, wall: str, is_well: bool) -> LastRanWith:
 
 def _ran(last: LastRanWith | None, resource: Resource, host: str, seen: PrerequisiteFinding, wall: str) -> LastRanWith:
     """It runs well with what is seen there. What it ran well with for long enough before an edit is kept."""
-    now = LastRanWith(name=resource.name, what=identity(resource), host=host, facts=seen.facts, since=wall)
+    facts = compared(seen.facts)
+    now = LastRanWith(name=resource.name, what=identity(resource), host=host, facts=facts, since=wall)
     if last is None:
         return now
-    if last.facts == seen.facts:
+    if last.facts == facts:
         return now.model_copy(update={"since": last.since or wall, "before": last.before})
     is_proven = prerequisites.is_proven(last, last.until or wall)
     return now.model_copy(update={"before": last.facts if is_proven else last.before})
@@ -53,6 +55,8 @@ def prerequisites_unmet(world: World, slot: Slot) -> tuple[str, str] | None:
     if slot.instance is None or not prerequisites.prerequisites_of(slot.in_force):
         return None
     hosts = [host for host in dict.fromkeys((slot.instance.holder, *slot.asked)) if host in world.hosts]
+    if refused := editions.progress(world, slot.in_force, slot.instance, slot.asked):
+        return refused
     found = {host: prerequisites.unmet(world, slot.in_force, slot.instance, host) for host in hosts}
     known = {host: seen for host, unmet in found.items() if (seen := [one for one in unmet if one.is_known])}
     if not known:

@@ -14,7 +14,7 @@ from backstay_agent.drivers.base import AskedParts, Parts
 from backstay_agent.drivers.file import parts_of_file
 from backstay_agent.drivers.path import parts_of_tree
 from backstay_agent.drivers.tools.parts import first_word
-from backstay_api.objects.plain import Endpoint, RenderedPrerequisite, Tree, VerifiedFile
+from backstay_api.objects.plain import Endpoint, RenderedFile, RenderedPrerequisite, Tree
 from backstay_api.objects.resource_kinds import PREREQUISITES
 
 KEY = b"k" * 32
@@ -22,7 +22,7 @@ ALL, WHICH = AskedParts("", 0, 1), AskedParts("", 1, 0)
 
 
 def of_file(path: Path, asked: AskedParts = ALL, key: bytes = KEY) -> Parts:
-    return asyncio.run(parts_of_file(VerifiedFile(path=str(path)), asked, key))
+    return asyncio.run(parts_of_file(RenderedFile(path=str(path)), asked, key))
 
 
 def of_tree(path: Path, asked: AskedParts = ALL) -> Parts:

@@ -24,13 +24,13 @@ from backstay_agent.drivers.file import FileLooks
 from backstay_agent.drivers.package import PackageLooks
 from backstay_agent.drivers.tools import regular_files
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer
-from backstay_api.objects.plain import Certificate, Endpoint, Package, VerifiedFile
+from backstay_api.objects.plain import Certificate, Endpoint, Package, RenderedFile
 
 SECRET = b"password=hunter2\n"
 
 
 def file(path: Path, salt: str = "uid-web", looks: FileLooks | None = None, **declared: str) -> Observed:
-    return asyncio.run((looks or FileLooks())(VerifiedFile(path=str(path), **declared), salt))
+    return asyncio.run((looks or FileLooks())(RenderedFile.from_wire({"path": str(path), **declared}), salt))
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

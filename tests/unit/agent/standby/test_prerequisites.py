@@ -6,12 +6,12 @@ import asyncio
 
 from backstay_agent.drivers.base import Observed
 from backstay_agent.standby.prerequisites import AT_ONCE, LOOK_AGAIN_S, Verifier
-from backstay_api.objects.plain import ExpectedCopy, PrerequisiteOrder, RenderedPrerequisite, VerifiedFile
+from backstay_api.objects.plain import ExpectedCopy, PrerequisiteOrder, RenderedFile, RenderedPrerequisite
 from backstay_dev.simulator.virtualtime import run
 
 
 def order(*names: str, revision: int = 1) -> PrerequisiteOrder:
-    files = tuple(RenderedPrerequisite(name=name, file=VerifiedFile(path=f"/etc/{name}")) for name in names)
+    files = tuple(RenderedPrerequisite(name=name, file=RenderedFile(path=f"/etc/{name}")) for name in names)
     return PrerequisiteOrder(namespace="shop", name="web-0", revision=revision, resources=files)
 
 

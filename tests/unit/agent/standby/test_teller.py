@@ -9,7 +9,7 @@ from backstay_agent.core.exchange import public
 from backstay_agent.drivers.base import AskedParts, Parts
 from backstay_agent.drivers.tools.parts import of_lines
 from backstay_agent.standby.teller import AGAIN_S, Teller
-from backstay_api.objects.plain import CopyQuestion, PrerequisiteOrder, RenderedPrerequisite, VerifiedFile
+from backstay_api.objects.plain import CopyQuestion, PrerequisiteOrder, RenderedFile, RenderedPrerequisite
 from backstay_dev.simulator.virtualtime import run
 
 ORDERS = {
@@ -17,7 +17,7 @@ ORDERS = {
         namespace="shop",
         name="web-0",
         revision=1,
-        resources=(RenderedPrerequisite(name="conf", file=VerifiedFile(path="/etc/a")),),
+        resources=(RenderedPrerequisite(name="conf", file=RenderedFile(path="/etc/a")),),
     )
 }
 SECRET = b"o" * 32

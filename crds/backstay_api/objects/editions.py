@@ -1,0 +1,97 @@
+"""Editions of a file that Backstay brings to hosts: how they are told apart, and what hosts say of them. Standard library only.
+
+An edition is what a manifest said of a file once: its content, owner, group and mode. It never changes; another content is another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+EDITION: Final = "edition"
+"""A fact: what a start there would go with. Where the service runs, what it is proven with: one on trial is not that yet."""
+STAGED: Final = "staged"
+"""A fact: all editions that could be in place there at once, checked, with blanks between."""
+TRIAL: Final = "trial"
+"""A fact: the edition that what runs there is just being tried with."""
+REFUSED: Final = "refused"
+"""A fact: the edition that has failed there; and why, in a sentence (`WHY_REFUSED`)."""
+WHY_REFUSED: Final = "why"
+ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
+"""What hosts say of editions beside what they are compared by."""
+
+
+KEEP: Final = "0" * 32
+"""Instead of an edition that shall be in place: whatever is there stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A file as it was, or shall be. None: as it happens to be; of the content: there is no file."""
+
+    content: str | None = None
+    """Bytes that are no UTF-8 are escaped as surrogates."""
+    owner: str | None = None
+    group: str | None = None
+    mode: str | None = None
+
+    @property
+    def id(self) -> str:
+        return edition_of(self.content, self.owner, self.group, self.mode)
+
+    def is_seen_in(self, there: Edition) -> bool:
+        """Whether what is there is this."""
+        pairs = ((self.owner, there.owner), (self.group, there.group), (self.mode, there.mode))
+        return self.content == there.content and all(said in (None, seen) for said, seen in pairs)
+
+
+def is_brought(file: Any) -> bool:
+    """Whether Backstay brings it there; else it is only looked at."""
+    return getattr(file, "content", None) is not None
+
+
+def edition_id(file: Any) -> str:
+    """Which edition of it a manifest wants. Of the same path: 128 bits, no two are the same by chance."""
+    return edition_of(file.content, file.owner, file.group, file.mode)
+
+
+def edition_of(content: str | None, owner: str | None, group: str | None, mode: str | None) -> str:
+    """The same of its parts. Content None: that there is no file."""
+    return hashlib.sha256(json.dumps([content, owner, group, mode]).encode()).hexdigest()[:32]
+
+
+def staged(facts: Mapping[str, str]) -> frozenset[str]:
+    """Which editions could be in place there at once."""
+    return frozenset(facts.get(STAGED, "").split())
+
+
+def could_be(here: Mapping[str, str], there: Mapping[str, str]) -> Mapping[str, str]:
+    """What a host has, with that edition in place which another has, if it could be: it swaps the two before it starts."""
+    wanted = there.get(EDITION)
+    return {**here, EDITION: wanted} if wanted and wanted in staged(here) else here
+
+
+def compared(facts: Mapping[str, str]) -> dict[str, str]:
+    """Of what a host says, what others are compared by."""
+    return {name: fact for name, fact in facts.items() if name not in ASIDE}
+
+
+def fault_of_content(file: Any) -> str:
+    """The field, a colon, and why such a file cannot be brought to hosts; empty if it can, or is only looked at."""
+    if not is_brought(file):
+        given = next((one for one in ("validate_with", "reload") if getattr(file, one, None)), "")
+        return f"{given.removesuffix('_with')}: goes with content, which is not given" if given else ""
+    if file.sha256 is not None:
+        return "sha256: is that of content anyway: leave it out"
+    if "\0" in file.content:
+        return "content: has a NUL in it, and no text has one"
+    if file.validate_with and not file.validate_with[0].startswith("/"):
+        return "validate: begins with no absolute path"
+    if file.validate_with and any(char in file.path for char in ":% \t\\\"'"):
+        return (
+            "path: has a character that no file which is checked at its place may have: one of : % \\ ' \" or a blank"
+        )
+    return ""

@@ -1,0 +1,230 @@
+"""What is done next about one file that Backstay brings to this host, decided from what is remembered, ordered and seen. Pure.
+
+Nothing runs here: the edition that is ordered is put in place. The service runs here: another edition is put on trial, and what it ran
+well with before comes back by itself when it is not well with it, whether anybody can be asked or not. Each decision follows from the
+record on the disk and from what is seen, so an agent that is killed after any effect goes on where the last one was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
+
+from backstay_api.objects import editions as words
+from backstay_api.objects.editions import Edition as Edition
+from backstay_api.objects.texts import clip
+
+SOAK_S: Final = 30.0
+"""So long what runs must be well with an edition before that counts as proven."""
+MOST_WHY_CHARS: Final = 280
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """What must be remembered of one file; written before the effect that it names."""
+
+    path: str
+    editions: Mapping[str, Edition] = field(default_factory=dict)
+    """By their IDs: all that may have to be in place here."""
+    checked: tuple[str, ...] = ()
+    """Of these, those that may be put in place: what was there, and what its program has called right."""
+    good: str = ""
+    """With which the service runs well here, or has been started; empty: it never ran here."""
+    back: str = ""
+    """What was in place before the one that is."""
+    trial: str = ""
+    """The one that what runs is tried with."""
+    is_reverting: bool = False
+    """What runs has still to be told that `good` is in place again."""
+    refused: str = ""
+    """The last that has failed here, and is not tried again."""
+    why: str = ""
+    """Why it is refused, in a sentence."""
+
+    def with_edition(self, edition: Edition, *, is_checked: bool = False) -> FileRecord:
+        known = (*self.checked, edition.id) if is_checked and edition.id not in self.checked else self.checked
+        return replace(self, editions={**self.editions, edition.id: edition}, checked=known)
+
+    def refusing(self, edition: str, why: str, *, is_reverting: bool = False) -> FileRecord:
+        why = clip(" ".join(why.split()), MOST_WHY_CHARS)
+        checked = tuple(one for one in self.checked if one != edition)
+        return replace(self, refused=edition, why=why, trial="", is_reverting=is_reverting, checked=checked)
+
+    def pruned(self, *needed: str) -> FileRecord:
+        """Without the editions that nobody can want back."""
+        kept = {self.good, self.back, self.trial, *needed}
+        left = {one: edition for one, edition in self.editions.items() if one in kept}
+        return replace(self, editions=left, checked=tuple(one for one in self.checked if one in left))
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> FileRecord:
+        """Raises TypeError, KeyError, AttributeError where it is none."""
+        editions = {one: Edition(**edition) for one, edition in raw["editions"].items()}
+        return cls(**{**raw, "editions": editions, "checked": tuple(raw["checked"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trying:
+    """A trial, as far as this life of the agent knows it."""
+
+    edition: str
+    since_s: float
+    """Since when it is in place and what runs has been told."""
+    restarts: int
+    """In place, until then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situated:
+    """All that a decision is made from."""
+
+    record: FileRecord
+    target: Edition
+    """What the manifest wants."""
+    use: str
+    """The edition that shall be in place."""
+    there: Edition
+    """What is in place."""
+    runs: bool = False
+    """The service runs here, or may."""
+    is_well: bool = False
+    """And it is well."""
+    trouble: str = ""
+    """And this is why it is not."""
+    restarts: int = 0
+    """In place, in its epoch."""
+    trying: Trying | None = None
+    now_s: float = 0.0
+    reloads: bool = False
+    """What runs can be told of a new edition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Remember this."""
+
+    record: FileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """Let its program say whether the edition is right."""
+
+    edition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Put it in place."""
+
+    edition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Reload what runs."""
+
+    edition: str
+
+
+Act = Note | Examine | Put | Tell
+
+
+def in_place(view: Situated) -> str:
+    """Which edition that is; empty: none that is known here."""
+    first = (view.record.trial, view.use, view.record.good, *view.record.editions)
+    known = (one for one in first if one in view.record.editions)
+    return next((one for one in known if view.record.editions[one].is_seen_in(view.there)), "")
+
+
+def next_act(view: Situated) -> Act | None:
+    """What is done next; None: nothing, before something changes or time passes."""
+    if not view.record.editions:
+        return Note(_adopted(view))
+    return (_where_it_runs(view) if view.runs else _where_nothing_runs(view)) or _staging(view)
+
+
+def _adopted(view: Situated) -> FileRecord:
+    """What is there when we first come is kept for the way back, and is right as it is."""
+    is_wanted = view.target.is_seen_in(view.there)
+    found = view.target if is_wanted else view.there
+    record = view.record.with_edition(found, is_checked=not is_wanted or view.runs)
+    return replace(record, good=found.id if view.runs else "", back=found.id)
+
+
+def _where_nothing_runs(view: Situated) -> Act | None:
+    record, here = view.record, in_place(view)
+    if record.trial:
+        return Note(record.refusing(record.trial, "the service left this host while it was on trial"))
+    if record.is_reverting or record.good:
+        return Note(replace(record, is_reverting=False, good=""))
+    if view.use in record.checked and here != view.use:
+        return Put(view.use)
+    return None
+
+
+def _where_it_runs(view: Situated) -> Act | None:
+    record, here = view.record, in_place(view)
+    if not record.good:
+        return Note(replace(record, good=here)) if here else None
+    if record.is_reverting:
+        return Put(record.good) if here != record.good else Tell(record.good)
+    if record.trial:
+        return _on_trial(view, here)
+    is_next = view.use != record.good and view.use in record.checked and view.use != record.refused
+    return Note(replace(record, trial=view.use)) if is_next and view.is_well and here == record.good else None
+
+
+def _on_trial(view: Situated, here: str) -> Act | None:
+    record, trying = view.record, view.trying
+    if view.use != record.trial:  # it is not wanted any more
+        return Note(replace(record, trial="", is_reverting=True))
+    if here != record.trial:
+        return Put(record.trial)
+    if trying is None or trying.edition != record.trial:
+        return Tell(record.trial)
+    if view.restarts > trying.restarts or not view.is_well:
+        why = view.trouble or "it failed, and was restarted"
+        return Note(record.refusing(record.trial, f"the service was not well with it: {why}", is_reverting=True))
+    if view.now_s - trying.since_s >= SOAK_S:
+        return Note(replace(record, good=record.trial, trial="", back=record.good))
+    return None
+
+
+def _staging(view: Situated) -> Act | None:
+    record, target = view.record, view.target
+    if record.refused and record.refused != target.id:
+        return Note(replace(record, refused="", why=""))
+    if target.id not in record.editions:
+        return Note(record.pruned(view.use, in_place(view)).with_edition(target))
+    if target.id not in (*record.checked, record.refused):
+        return Examine(target.id)
+    return None
+
+
+def facts_of(view: Situated, *, trouble: str = "") -> dict[str, str]:
+    """What other hosts are compared by, and what the operator goes by."""
+    record, here = view.record, in_place(view)
+    edition = record.good if view.runs and record.good else here
+    said = {
+        words.EDITION: edition,
+        words.STAGED: " ".join(sorted(record.checked)),
+        words.TRIAL: record.trial,
+        words.REFUSED: record.refused,
+        words.WHY_REFUSED: trouble or record.why,
+    }
+    return {name: fact for name, fact in said.items() if fact}
+
+
+def fault_of(view: Situated) -> str:
+    """Why this host could not run the service as the file is here, in a sentence; empty: it could."""
+    record, here = view.record, in_place(view)
+    if view.use == record.refused and here != view.use:
+        return f"{record.path} is not taken: {record.why}"
+    if not here and record.editions:
+        return f"{record.path} is no edition of the manifest: somebody has edited it on this host"
+    return "" if record.editions else f"{record.path} is not in place yet"

@@ -1,0 +1,116 @@
+"""Which edition of a file each host shall have in place: all have the new one and call it right, then those that stand by put it there, one
+after the other, and at last the host that runs the service.
+
+Worked out anew in each round from what hosts say, dead ones too, so that an operator that begins anew goes on where the last one was.
+What was on trial where a host was lost is refused everywhere: it may have been the cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backstay_api.objects.editions import EDITION, KEEP, REFUSED, TRIAL, WHY_REFUSED, edition_id, is_brought, staged
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.resources import Resource
+from backstay_operator.planner.know import liveness
+from backstay_operator.planner.know.liveness import Liveness
+from backstay_operator.planner.know.world import World
+
+from .prerequisites import last_ran_with, prerequisites_of
+
+Facts = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """All that it is decided from."""
+
+    target: str
+    """The edition that the manifest wants."""
+    proven: str
+    """The edition that the service runs well with, or ran with last; empty: it never ran with any."""
+    holder: str
+    """Where the service runs; empty: nowhere."""
+    said: Mapping[str, Facts]
+    """What hosts have said last, by this manifest: those that are gone too."""
+    standing_by: Sequence[str] = ()
+    """Hosts that could take over and are not gone, in their order."""
+    before: Mapping[str, Facts] = field(default_factory=dict)
+    """What hosts have said, by whichever manifest."""
+
+    @property
+    def refusal(self) -> tuple[str, str] | None:
+        """Who has refused what the manifest wants, and why."""
+        for host, facts in sorted(self.before.items()):
+            if facts.get(REFUSED) == self.target:
+                return host, facts.get(WHY_REFUSED, "it has failed there")
+            if facts.get(TRIAL) == self.target and host != self.holder:
+                return host, "the service left that host while it was on trial there"
+        return None
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether all that count have it, and call it right."""
+        hosts = [one for one in (self.holder, *self.standing_by) if one]
+        return bool(hosts) and all(self.target in staged(self.said.get(host, {})) for host in hosts)
+
+    def use(self, host: str) -> str:
+        """The edition that shall be in place on this host."""
+        if not self.proven and not self.holder:
+            return self.target  # it has never run
+        if not self.proven:
+            return KEEP  # it runs, and its host has not said yet with what
+        if self.proven == self.target or not self.holder or self.refusal is not None or not self.is_staged:
+            return self.proven
+        waiting = [one for one in self.standing_by if self.said.get(one, {}).get(EDITION) != self.target]
+        # One after the other, so that what cannot be put in place is found out on one host; the one that runs it comes last.
+        held_back = {*waiting[1:], self.holder} if waiting else set()
+        return self.proven if host in held_back else self.target
+
+
+def rollout(
+    world: World, service: HAService, instance: HAInstance, resource: Resource, asked: Sequence[str]
+) -> Rollout | None:
+    """Of one file; None: it is not brought to any host."""
+    if resource.file is None or not is_brought(resource.file):
+        return None
+    reports = {
+        host: report
+        for host, assignment in world.assignments.items()
+        if (report := assignment.status.prerequisites.get(instance.uid)) is not None
+    }
+    said = {
+        host: (facts, report.revision == service.metadata.generation)
+        for host, report in reports.items()
+        for facts in [next((one.facts for one in report.findings if one.name == resource.name), {})]
+    }
+    last, holder = last_ran_with(service, resource), instance.holder
+    facts_there = said[holder][0] if holder in said else {}
+    return Rollout(
+        target=edition_id(resource.file),
+        proven=facts_there.get(EDITION, "") or (last.facts.get(EDITION, "") if last is not None else ""),
+        holder=holder,
+        said={host: facts for host, (facts, is_new) in said.items() if is_new},
+        standing_by=[host for host in asked if host != holder and not _is_gone(world, host)],
+        before={host: facts for host, (facts, _) in said.items()},
+    )
+
+
+def _is_gone(world: World, host: str) -> bool:
+    return liveness.of_host(world, host) in (Liveness.UNKNOWN, Liveness.SILENT, Liveness.SEALED)
+
+
+def progress(world: World, service: HAService, instance: HAInstance, asked: Sequence[str]) -> tuple[str, str] | None:
+    """How far an edition is that is not in use yet: a reason and a sentence. None: all are."""
+    for resource in prerequisites_of(service):
+        found = rollout(world, service, instance, resource, asked)
+        if found is None or found.target == found.proven or resource.file is None:
+            continue
+        path = resource.file.path
+        if found.refusal is not None:
+            return "EditionRefused", f"{resource.name}: {path} stays as it was: {': '.join(found.refusal)}"
+        for one in (found.holder, *found.standing_by):
+            if why := found.said.get(one, {}).get(WHY_REFUSED):
+                return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {one}: {why}"
+    return None

@@ -1,0 +1,91 @@
+"""Real hosts to which the content of a file is brought: checked on all before it is in place on any, and taken back where it does no good."""
+
+import json
+
+import pytest
+
+from backstay_dev.show.fault_lab import NAMESPACE, FaultLab, Play
+from backstay_testing.cases import ALL, case, host_status
+
+pytestmark = [pytest.mark.api, pytest.mark.hosts]
+
+CONF = "/etc/shop/brought/app.conf"
+CHECK = "/usr/local/bin/check-app"
+PROGRAMS = {
+    CHECK: f"#!/bin/sh\ngrep -n bad {CONF} >&2 && exit 3\ngrep -q . /etc/shop/brought/beside.conf\n",
+    "/usr/local/bin/reload-app": (
+        f"#!/bin/sh\nif grep -q broken {CONF}; then touch /run/app-broken; else rm -f /run/app-broken; fi\n"
+    ),
+    "/usr/local/bin/app-works": "#!/bin/sh\nif [ -e /run/app-broken ]; then echo the app is broken; exit 1; fi\n",
+}
+UNIT = "[Service]\nExecStartPre=/usr/local/bin/reload-app\nExecStart={tick}\nExecReload=/usr/local/bin/reload-app\n"
+PROBE = {"name": "works", "exec": {"command": ["/usr/local/bin/app-works"]}, "period": "1s", "failureThreshold": 1}
+
+
+def config(content: str) -> dict[str, object]:
+    file = {"path": CONF, "content": content, "mode": "0640", "validate": [CHECK], "reload": ["server"]}
+    return {"name": "config", "file": file}
+
+
+def edit(play: Play, content: str) -> None:
+    resources = [one if one["name"] != "config" else config(content) for one in play.object["spec"]["resources"]]
+    patch = json.dumps({"spec": {"resources": resources}})
+    play.fault_lab.lab.plane.kubectl("patch", "haservice", play.name, "-n", NAMESPACE, "--type=merge", "-p", patch)
+
+
+def there(play: Play, host: str) -> str:
+    return play.fault_lab.lab[host].run("cat", CONF, check=False)
+
+
+def on_trial(play: Play, host: str) -> str:
+    """The edition, as its agent says it; empty: none."""
+    status = host_status(play.fault_lab, host)
+    findings = status["prerequisites"][play.instance["metadata"]["uid"]]["findings"]
+    return str(next(one for one in findings if one["name"] == "config")["facts"].get("trial", ""))
+
+
+def until_there(play: Play, content: str, *hosts: str) -> None:
+    play.fault_lab.until(
+        lambda: all(there(play, host) == content for host in hosts),
+        f"{content!r} on {hosts}",
+        also=lambda: f"{[there(play, host) for host in ALL]}; {play.condition('Degraded')}",
+        timeout_s=60,
+    )
+
+
+def test_an_edit_reaches_all_hosts_and_one_that_is_wrong_none(fault_lab: FaultLab) -> None:
+    for host in ALL:
+        fault_lab.lab[host].write_file("/etc/shop/brought/beside.conf", "here\n")
+    with case(
+        fault_lab,
+        "brought",
+        unit=UNIT,
+        programs=PROGRAMS,
+        server={"probes": [PROBE]},
+        resources=[config("one\n")],
+        on="n1",
+    ) as play:
+        until_there(play, "one\n", *ALL)
+        rights = fault_lab.lab["n2"].run("stat", "-c", "%U:%G %a", CONF).strip()
+        assert rights == "root:root 640"
+        play.until_says("StandbyReady", "could take over now")
+
+        edit(play, "bad\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was", "exited with 3", "1:bad")
+        assert [there(play, host) for host in ALL] == ["one\n"] * 3
+        play.until_says("StandbyReady", "could take over now")
+
+        edit(play, "two\n")
+        until_there(play, "two\n", *ALL)
+        # What is still on trial is not what it would go back to.
+        fault_lab.until(lambda: not on_trial(play, "n1"), "two to be proven", timeout_s=90)
+
+        edit(play, "broken\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was: n1: the service was not well with it")
+        until_there(play, "two\n", *ALL)
+        play.until_running(on="n1")
+        play.until_says("StandbyReady", "could take over now")
+
+        fault_lab.lab["n1"].power_off()
+        play.until_running(other_than="n1")
+        assert there(play, play.host) == "two\n"

@@ -1,0 +1,157 @@
+"""What an agent does next about a file that it brings: one row for each situation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay_agent.core.editions import (
+    SOAK_S,
+    Act,
+    Edition,
+    Examine,
+    FileRecord,
+    Note,
+    Put,
+    Situated,
+    Tell,
+    Trying,
+    facts_of,
+    fault_of,
+    next_act,
+)
+
+A, B, C = Edition("a"), Edition("b"), Edition("c")
+THERE = {one.id: replace(one, owner="root", group="root", mode="0644") for one in (A, B, C)}
+PATH = "/etc/web.conf"
+
+
+def record(*editions: Edition, **more: object) -> FileRecord:
+    found = FileRecord(path=PATH)
+    for one in editions:
+        found = found.with_edition(one, is_checked=True)
+    return replace(found, **more)  # type: ignore[arg-type]
+
+
+def view(kept: FileRecord, *, use: Edition, there: Edition, target: Edition = B, **more: object) -> Situated:
+    seen = THERE.get(there.id, there)
+    return Situated(record=kept, target=target, use=use.id, there=seen, **more)  # type: ignore[arg-type]
+
+
+WELL: dict[str, Any] = {"runs": True, "is_well": True}
+AB = record(A, B)
+ON_TRIAL = replace(AB, good=A.id, trial=B.id)
+TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(view(AB, use=A, there=A), None, id="standby: what shall be in place is"),
+        pytest.param(view(AB, use=B, there=A), Put(B.id), id="standby: another is put in place"),
+        pytest.param(view(AB, use=B, there=C), Put(B.id), id="standby: what somebody edited by hand is put right"),
+        pytest.param(view(AB, use=C, there=A), None, id="standby: what it does not have stays away"),
+        pytest.param(view(record(A).with_edition(B), use=A, there=A), Examine(B.id), id="what is new is checked first"),
+        pytest.param(
+            view(record(A).with_edition(B), use=B, there=A), Examine(B.id), id="and is not put in place before"
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id), use=B, there=A, **WELL),
+            Note(ON_TRIAL),
+            id="where it runs: remembered first, as on trial",
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id), use=B, there=A, runs=True), None, id="no trial while the service is not well"
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id), use=B, there=C, **WELL), None, id="nor over what somebody edited by hand"
+        ),
+        pytest.param(view(ON_TRIAL, use=B, there=A, **WELL), Put(B.id), id="on trial: then put in place"),
+        pytest.param(view(ON_TRIAL, use=B, there=B, **WELL), Tell(B.id), id="then what runs is told"),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=100.0 + SOAK_S - 1, restarts=2, **WELL),
+            None,
+            id="then it is waited",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=100.0 + SOAK_S, restarts=2, **WELL),
+            Note(replace(AB, good=B.id, back=A.id)),
+            id="well for long enough: proven",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, runs=True, trouble="no answer"),
+            Note(ON_TRIAL.refusing(B.id, "the service was not well with it: no answer", is_reverting=True)),
+            id="not well: refused, and taken back",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=3, **WELL),
+            Note(
+                ON_TRIAL.refusing(
+                    B.id, "the service was not well with it: it failed, and was restarted", is_reverting=True
+                )
+            ),
+            id="restarted with it: the same",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=A, there=B, trying=TRIED, **WELL),
+            Note(replace(AB, good=A.id, is_reverting=True)),
+            id="not wanted any more: taken back, and not called bad",
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id, is_reverting=True), use=A, there=B, **WELL),
+            Put(A.id),
+            id="taking back: the file",
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id, is_reverting=True), use=A, there=A, **WELL), Tell(A.id), id="then what runs"
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B),
+            Note(ON_TRIAL.refusing(B.id, "the service left this host while it was on trial")),
+            id="the service left during the trial",
+        ),
+        pytest.param(view(record(A, B, good=A.id), use=B, there=A), Note(AB), id="the service left: it only stands by"),
+        pytest.param(
+            view(FileRecord(path=PATH), use=B, there=A),
+            Note(replace(FileRecord(path=PATH).with_edition(THERE[A.id], is_checked=True), back=THERE[A.id].id)),
+            id="what was there before us is kept",
+        ),
+        pytest.param(
+            view(replace(record(A), refused=C.id, why="bad"), use=A, there=A),
+            Note(record(A)),
+            id="what was refused is forgotten with another edit",
+        ),
+    ],
+)
+def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
+    assert next_act(seen) == expected
+
+
+def test_one_on_trial_is_not_what_others_are_compared_by() -> None:
+    facts = facts_of(view(ON_TRIAL, use=B, there=B, **WELL))
+    assert facts["edition"] == A.id
+    assert facts["trial"] == B.id
+    assert facts["staged"].split() == sorted([A.id, B.id])
+
+
+def test_one_that_was_refused_is_not_among_those_that_could_be_in_place() -> None:
+    refused = view(AB.refusing(B.id, "exited with 1"), use=A, there=A)
+    assert facts_of(refused) == {"edition": A.id, "staged": A.id, "refused": B.id, "why": "exited with 1"}
+    assert fault_of(refused) == ""
+    assert fault_of(replace(refused, use=B.id)) == f"{PATH} is not taken: exited with 1"
+
+
+def test_what_somebody_edited_by_hand_is_said() -> None:
+    assert "edited it on this host" in fault_of(view(replace(AB, good=A.id), use=A, there=C, **WELL))
+
+
+@given(st.text(max_size=20), st.sampled_from([None, "root"]), st.booleans())
+def test_a_record_is_read_as_it_was_written(content: str, owner: str | None, trial: bool) -> None:
+    content = content.encode(errors="surrogatepass").decode(errors="surrogateescape")
+    kept = record(A, Edition(content, owner), good=A.id, trial=B.id if trial else "")
+    assert FileRecord.from_json(json.loads(json.dumps(kept.to_json()))) == kept

@@ -1,0 +1,70 @@
+"""Which edition of a file shall be in place where: the table of a rollout, and of what comes in its way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backstay_api.objects.editions import KEEP
+from backstay_operator.planner.judge.editions import Facts, Rollout
+
+A, B = "a" * 32, "b" * 32
+
+
+def has(edition: str, *staged: str, **more: str) -> Facts:
+    return {"edition": edition, "staged": " ".join(staged), **more}
+
+
+OLD, READY, DONE = has(A, A), has(A, A, B), has(B, A, B)
+
+
+def rollout(holder: str = "n1", target: str = B, proven: str = A, **said: Facts) -> Rollout:
+    standing_by = [host for host in sorted(said) if host != holder]
+    return Rollout(target=target, proven=proven, holder=holder, said=said, standing_by=standing_by, before=said)
+
+
+def uses(one: Rollout) -> list[str]:
+    return [{A: "a", B: "b", KEEP: "-"}[one.use(host)] for host in ("n1", "n2", "n3")]
+
+
+ALL = {"n1": READY, "n2": READY, "n3": READY}
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "expected"),
+    [
+        pytest.param({}, {"holder": "", "proven": ""}, "bbb", id="it has never run: what the manifest says"),
+        pytest.param({"n1": OLD}, {"proven": ""}, "---", id="it runs, and nobody knows with what: nothing is touched"),
+        pytest.param(ALL, {"target": A}, "aaa", id="settled"),
+        pytest.param({"n1": OLD, "n2": READY, "n3": READY}, {}, "aaa", id="staging: the holder has not got it"),
+        pytest.param({"n1": READY, "n2": OLD, "n3": READY}, {}, "aaa", id="staging: a standby has not got it"),
+        pytest.param({"n1": READY, "n2": READY, "n3": {}}, {}, "aaa", id="staging: one has not said anything"),
+        pytest.param(ALL, {}, "aba", id="all have it: the first standby"),
+        pytest.param(ALL | {"n2": DONE}, {}, "abb", id="then the next"),
+        pytest.param(ALL | {"n2": DONE, "n3": DONE}, {}, "bbb", id="and at last the holder"),
+        pytest.param(
+            {"n1": has(A, A, B, trial=B), "n2": DONE, "n3": DONE},
+            {},
+            "bbb",
+            id="on trial where it runs: nobody goes back",
+        ),
+        pytest.param(
+            {"n1": has(A, A, refused=B, why="x"), "n2": DONE, "n3": DONE}, {}, "aaa", id="it failed there: all go back"
+        ),
+        pytest.param(ALL | {"n3": has(A, A, refused=B)}, {}, "aaa", id="a standby calls it wrong: nobody has it"),
+        pytest.param(
+            {"n1": has(A, A, B, trial=B), "n2": DONE, "n3": DONE},
+            {"holder": "n2"},
+            "aaa",
+            id="its host was lost while it was on trial: it may have been the cause",
+        ),
+        pytest.param(
+            {"n1": READY, "n2": DONE, "n3": READY}, {"holder": "n3"}, "bba", id="the holder was lost before: goes on"
+        ),
+        pytest.param(ALL, {"holder": ""}, "aaa", id="it runs nowhere: what is proven is what it starts with"),
+        pytest.param({"n1": READY}, {}, "bbb", id="nobody stands by"),
+    ],
+)
+def test_which_edition_shall_be_in_place(said: dict[str, Facts], more: dict[str, Any], expected: str) -> None:
+    assert "".join(uses(rollout(**{**more, **said}))) == expected
