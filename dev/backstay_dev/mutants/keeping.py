@@ -54,9 +54,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("what hosts answer", "status.instances, status.standbys):", "status.instances):"),
     _short_of("what hosts were told", "in (spec.instances, spec.standbys,", "in (spec.standbys,"),
     _around("whether it could be fenced", "                fence_path(world, name) if host is not None else None,\n"),
-    _around("what people write of it", "                host,\n"),
-    _around("whether it lives", "                of_host(world, name),\n"),
-    _around("what it says but for services", "                assignment and _but_for_instances(world, assignment),\n"),
     _short_of("what losses would leave over", " | _lost_otherwise(world) if last", " if last"),
     one(
         "a plan is kept only while this of a host that its service does not select is the same",
