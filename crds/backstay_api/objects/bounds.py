@@ -8,3 +8,5 @@ MOST_INSTANCES: Final = 512
 """Of one host's orders, questions to a standby, and reports: as many as there is room for below etcd's limit of an object."""
 MOST_QUESTIONS: Final = 8
 """Of one host, where its copies differ from those of others: an answer is 2 KiB at most."""
+MOST_ATTRIBUTES: Final = 64
+"""That agents with roles have set, of one service on one host; and that one host is told of the others."""

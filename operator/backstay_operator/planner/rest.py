@@ -144,7 +144,7 @@ def _of_hosts(world: World) -> Iterator[object]:
 
 def _but_for_instances(world: World, assignment: HostAssignment) -> tuple[object, ...]:
     def make() -> tuple[object, ...]:
-        nothing: dict[str, object] = {"instances": {}, "standbys": {}}
+        nothing: dict[str, object] = {"instances": {}, "standbys": {}, "roles": {}}
         spec, status = assignment.spec.model_copy(update=nothing), assignment.status.model_copy(update=nothing)
         return spec, status, full_with(assignment)
 
@@ -207,7 +207,7 @@ def _speaking_of(world: World, uid: str) -> Set[str]:
 
 def _entries(world: World, host: str, uid: str) -> Iterator[object]:
     spec, status = world.assignments[host].spec, world.assignments[host].status
-    for entries in (spec.instances, spec.standbys, status.instances, status.standbys):
+    for entries in (spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles):
         yield entries.get(uid)
 
 

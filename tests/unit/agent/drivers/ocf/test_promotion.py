@@ -87,6 +87,8 @@ class Answers:
     def __init__(self, codes: Mapping[str, list[int]]) -> None:
         self.codes = {operation: list(found) for operation, found in codes.items()}
         self.asked: list[str] = []
+        self.cuts = 0
+        """How often a notification was cut short, if there was one."""
         self.before_answer: Callable[[], object] = lambda: None
         self.metadata = Metadata({}, (Action("promote", 7.0), Action("demote", 9.0), Action("start", 60.0)))
 
@@ -97,6 +99,9 @@ class Answers:
         left = self.codes[operation]
         code = left.pop(0) if len(left) > 1 else left[0]
         return Ended(code, "d:x", f"exited with {code}")
+
+    def cut_notify(self, ocf: Ocf) -> None:
+        self.cuts += 1
 
     async def known(self, ocf: Ocf, version: object = None) -> Metadata:
         await asyncio.sleep(0)
