@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from backstay_dev.lab.lab import Lab
-from backstay_dev.lab.prerequisites import LAYER
+from backstay_dev.lab.prerequisites import OCF_LAYER
 from backstay_dev.show.fault_lab import NAMESPACE, FaultLab
 from backstay_dev.show.redis_agent import RedisByItsAgent
 
@@ -22,7 +22,7 @@ ROWS = 10
 
 @pytest.fixture(scope="module")
 def hosts() -> Iterator[FaultLab]:
-    with Lab(3, progress=print, packages=LAYER) as lab:
+    with Lab(3, progress=print, packages=OCF_LAYER) as lab:
         yield FaultLab.open(lab)
 
 
@@ -52,13 +52,13 @@ def until_all_follow(hosts: FaultLab, redis: RedisByItsAgent, copies: int, other
         promoted = status(hosts).get("promoted")
         return promoted not in ("", None, other_than) and [*whom().values()] == [promoted] * copies
 
-    hosts.until(done, f"{copies} copies follow the promoted one", also=lambda: (status(hosts), whom()), timeout_s=120)
+    hosts.until(done, f"{copies} copies follow the promoted one", also=lambda: (status(hosts), whom()), timeout_s=60)
     return str(status(hosts)["promoted"])
 
 
 def some_more(hosts: FaultLab, redis: RedisByItsAgent, when: str) -> None:
     before = len(redis.committed())
-    hosts.until(lambda: len(redis.committed()) >= before + ROWS, f"{ROWS} rows {when}", timeout_s=60)
+    hosts.until(lambda: len(redis.committed()) >= before + ROWS, f"{ROWS} rows {when}", timeout_s=30)
 
 
 def test_each_copy_follows_whoever_is_promoted_and_no_row_that_two_had_is_lost(

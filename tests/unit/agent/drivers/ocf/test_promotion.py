@@ -245,6 +245,7 @@ def test_a_copy_is_not_down_before_its_monitor_says_so() -> None:
     answers = Answers({"stop": [0], "monitor": [0, 7]})
     driver = driver_of(answers, copy="active")
     assert asyncio.run(driver._down(thing(COPY))) == "" and answers.asked == ["stop", "monitor"] * 2
+    assert answers.cuts == 2, "no stop waits for a notification"
 
 
 def test_a_copy_and_its_promotion_are_one_thing_with_two_units() -> None:

@@ -50,7 +50,7 @@ def cluster(tmp_path: Path) -> Cluster:
     ],
 )  # fmt: skip
 def test_an_agent_finds_what_others_have_noted(cluster: Cluster, said: str, code: int, answer: str) -> None:
-    noted = {
+    noted: helpers.Noted = {
         "Cluster  db_REPL_INFO": [3, "n2"],
         "Reboot n2 db-status": [1, "STREAMING|SYNC"],
         "Reboot n2 gone": [2, None],
