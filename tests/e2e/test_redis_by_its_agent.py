@@ -1,4 +1,4 @@
-"""Debian's Redis by Debian's own OCF agent on three hosts: each copy follows the promoted one, as the agents hear of each other."""
+"""Debian's Redis by Debian's own OCF agent on three hosts: each copy follows the promoted one, as the agents know of each other."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def status(hosts: FaultLab) -> dict[str, Any]:
     return found
 
 
-def until_all_follow(hosts: FaultLab, redis: RedisByItsAgent, copies: int, other_than: str = "") -> str:
-    """The host that its status names is nobody's replica, and every other copy follows it."""
+def until_all_follow(hosts: FaultLab, redis: RedisByItsAgent, but: str = "", other_than: str = "") -> str:
+    """The host that its status names is nobody's replica, and every other copy follows it, `but` for one host's."""
 
     def whom() -> dict[str, str]:
-        return {name: redis.follows(name) for name, host in hosts.lab.hosts.items() if host.is_on}
+        return {name: redis.follows(name) for name in hosts.lab.hosts if name != but}
 
     def done() -> bool:
         promoted = status(hosts).get("promoted")
-        return promoted not in ("", None, other_than) and [*whom().values()] == [promoted] * copies
+        return promoted not in ("", None, other_than) and {*whom().values()} == {promoted}
 
-    hosts.until(done, f"{copies} copies follow the promoted one", also=lambda: (status(hosts), whom()), timeout_s=60)
+    hosts.until(done, "all copies follow the promoted one", also=lambda: (status(hosts), whom()), timeout_s=60)
     return str(status(hosts)["promoted"])
 
 
@@ -65,24 +65,23 @@ def test_each_copy_follows_whoever_is_promoted_and_no_row_that_two_had_is_lost(
     hosts: FaultLab, redis: RedisByItsAgent
 ) -> None:
     hosts.apply("basket", yaml.safe_load(EXAMPLE.read_text())["spec"])
-    first = until_all_follow(hosts, redis, 3)
+    first = until_all_follow(hosts, redis)
     second, third = sorted({*hosts.lab.hosts} - {first})
     redis.begin_writing(third)
     some_more(hosts, redis, "at first")
 
     hosts.backstay("move", "basket", "--instance", "basket-promoted", "--to", second, "-n", NAMESPACE)
-    assert until_all_follow(hosts, redis, 3, other_than=first) == second
+    assert until_all_follow(hosts, redis, other_than=first) == second
     some_more(hosts, redis, "after the move")
 
     hosts.lab[second].power_off()
-    promoted = until_all_follow(hosts, redis, 2, other_than=second)
+    promoted = until_all_follow(hosts, redis, but=second, other_than=second)
     closed = hosts.product.get("hainstances", "basket-promoted", NAMESPACE)["spec"]["closed"]
     assert closed["evidence"] == "Device"
     some_more(hosts, redis, "after the power loss")
 
-    hosts.lab[second].power_on()
-    hosts.product.wait_ready(timeout_s=60)
-    assert until_all_follow(hosts, redis, 3) == promoted, "who comes back follows"
+    # Its fencing level turns it on again.
+    assert until_all_follow(hosts, redis) == promoted, "who comes back follows"
     some_more(hosts, redis, "when it is back")
 
     redis.stop_writing()

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from backstay_agent.core.roles import came_up, is_same, news
 from backstay_agent.drivers.base import Driver
 from backstay_agent.tasks import end_tasks
 from backstay_api.objects.plain import RenderedResource, RoleOrder, RoleReport
 from backstay_api.process.waiting import clock_s, within
+
+from .notifications import came_up, news, nothing_happened
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ class Roles:
             if not self._is_up(uid):
                 continue
             before = self._knows.get(uid) or came_up(now)
-            if is_same(before, now):
+            if nothing_happened(before, now):
                 self._knows[uid] = now
             elif (before.promoted, before.epoch) != (now.promoted, now.epoch) or self._is_idle(uid):
                 await self._end(uid)

@@ -153,7 +153,7 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
         prerequisites=tuple(one for slot in decision.slots for one in prerequisites.orders(world, slot)),
         questions=tuple(one for slot in decision.slots for one in prerequisites.questions(world, slot)),
         over=tuple(one for slot in decision.slots for one in ends(world, slot)),
-        roles=tuple(roles.told(world, service, [slot.instance for slot in decision.slots if slot.instance])),
+        roles=tuple(roles.told_by_host(world, service, [slot.instance for slot in decision.slots if slot.instance])),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
         is_as_decided=rest.is_at_rest(world, decision),
     )

@@ -22,7 +22,7 @@ _MOST_COPIES: Final = 64
 _SCOPES: Final = ("Cluster", "Forever", "Reboot")
 
 
-def told(world: World, service: HAService, instances: Iterable[HAInstance]) -> Iterator[Told]:
+def told_by_host(world: World, service: HAService, instances: Iterable[HAInstance]) -> Iterator[Told]:
     """For each host that has a copy, if it is an OCF agent with roles that runs it."""
     if not any(map(has_roles, service.spec.resources)):
         return

@@ -35,8 +35,8 @@ def note(world: World, host: str, slot: int, *attributes: Raw) -> None:
 
 
 def told(world: World) -> dict[str, RoleOrder]:
-    found = {host: order for host, uid, order in roles.told(world, CART, world.instances.values())}
-    assert {(host, uid) for host, uid, _ in roles.told(world, CART, world.instances.values())} == {
+    found = {host: order for host, uid, order in roles.told_by_host(world, CART, world.instances.values())}
+    assert {(host, uid) for host, uid, _ in roles.told_by_host(world, CART, world.instances.values())} == {
         ("n1", "uid-cart-0"),
         ("n2", "uid-cart-1"),
     }
@@ -105,7 +105,7 @@ def test_there_is_room_for_so_many_and_what_was_deleted_goes_first() -> None:
 def test_an_agent_without_roles_is_told_nothing() -> None:
     world = a_pair()
     plain = a_service("cart", {"name": "db", "ocf": {"agent": "heartbeat:redis"}}, mode="Promotable", replicas=2)
-    assert [*roles.told(world, plain, world.instances.values())] == []
+    assert [*roles.told_by_host(world, plain, world.instances.values())] == []
 
 
 def test_a_host_is_told_once_with_a_reason() -> None:

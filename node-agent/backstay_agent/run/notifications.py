@@ -1,4 +1,4 @@
-"""What the agent of a copy is to be notified of, between what it was told of its like and what it is told now. Pure."""
+"""What the agent of a copy is to be notified of, between what it was told of its like and what it is told now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def came_up(told: RoleOrder) -> RoleOrder:
     return RoleOrder(copies=told.copies)
 
 
-def is_same(one: RoleOrder, other: RoleOrder) -> bool:
+def nothing_happened(one: RoleOrder, other: RoleOrder) -> bool:
     """Whether nothing has happened to any copy; what was noted is nothing to be notified of."""
     return _which(one) == _which(other) and one.copies == other.copies
 

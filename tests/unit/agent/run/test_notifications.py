@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backstay_agent.core.roles import came_up, is_same, news
 from backstay_agent.drivers.base import Notification
+from backstay_agent.run.notifications import came_up, news, nothing_happened
 from backstay_api.objects.plain import RoleOrder
 
 BOTH = ("n1", "n2")
@@ -48,4 +48,4 @@ SECOND = RoleOrder(copies=BOTH, promoted="n2", epoch=2)
 )
 def test_of_what_an_agent_is_notified(before: RoleOrder, now: RoleOrder, said: list[Notification]) -> None:
     assert [*news(before, now)] == said
-    assert is_same(before, now) == (not said)
+    assert nothing_happened(before, now) == (not said)
