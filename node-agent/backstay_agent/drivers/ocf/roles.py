@@ -1,4 +1,4 @@
-"""What agents with roles are told beside the rest, by Pacemaker's names, new and old. Pure.
+"""What agents with roles are told beside the rest, by Pacemaker's names, new and old.
 
 An agent takes `promotable` or `master_max` for the sign that roles are wanted, and a notification's lists for where the copies are.
 """
