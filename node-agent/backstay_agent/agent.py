@@ -30,6 +30,7 @@ from .core.sanity import held_back, policy_problems
 from .core.sessions import JournalState, Start, at_start
 from .detection import Detection
 from .host_system import HostSystem
+from .run.roles import Roles
 from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
 from .standby.editions import Editions
@@ -123,6 +124,7 @@ class Agent:
         self._editions = Editions(system, disk, self.supervisor, self._looks_again, system.policy.refusal)
         self._verifier = Verifier(self._editions.look, self.link.mark_dirty, system.policy.refusal)
         self._teller = Teller(system.parts, self.link.mark_dirty, system.policy.refusal, rng)
+        self._roles = Roles(system.driver, self.link.mark_dirty)
         self._disk = disk
         self._was_published = asyncio.Event()
         self._orders = Orders()
@@ -157,6 +159,7 @@ class Agent:
         tasks.create_task(self._editions.run(), name="editions")
         tasks.create_task(self._verifier.run(), name="prerequisites")
         tasks.create_task(self._teller.run(), name="questions")
+        tasks.create_task(self._roles.run(), name="roles")
         self._update_standbys()
         unrecorded = self.supervisor.stop_unrecorded() if found.kept is JournalState.INTACT else None
         stopping = tasks.create_task(unrecorded, name="unrecorded") if unrecorded else None
@@ -268,6 +271,7 @@ class Agent:
         self._editions.update(spec.prerequisites)
         self._verifier.update(spec.prerequisites)
         self._teller.update(spec.prerequisites, spec.questions)
+        self._roles.update(spec.roles, self.supervisor.copies_with_roles())
 
     async def _drifted(self, record: Record) -> str:
         if record.expects:
@@ -289,6 +293,7 @@ class Agent:
             prerequisites=self._verifier.reports,
             exchange_key=self._teller.public,
             answers=self._teller.answers,
+            roles=self._roles.reports(),
             facts=replace(self._facts, policy=clip(self._policy_told)),
             shutting_down=self._how_it_leaves(),
             shutdown_type=self._leaving.type if self._leaving else None,

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from backstay_agent.standby.standbys import Keeper
-from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, Systemd
+from backstay_api.objects.plain import Attribute, RenderedPrerequisite, RenderedResource, RoleOrder, Systemd
 from backstay_api.objects.recovery import ErrorType
 from backstay_api.objects.resource_kinds import identity, units_of
 from backstay_api.process.waiting import clock_s
@@ -23,6 +23,7 @@ from .detection import Detection
 from .drivers.base import (
     AskedParts,
     NoScore,
+    Notification,
     Observed,
     Parts,
     ReloadFailed,
@@ -76,6 +77,10 @@ class FakeMachine:
     """What a command, or a resource by its name, says of how fresh the data here is."""
     scores_take_s: float = 0.0
     """How long a command needs to say so."""
+    noted: dict[str, tuple[Attribute, ...]] = field(default_factory=dict)
+    """What the agent of a resource with roles has noted, by the resource's name; what that was told; and notified of."""
+    learned: dict[str, RoleOrder] = field(default_factory=dict)
+    notified: list[Notification] = field(default_factory=list)
     scripts: defaultdict[str, Script] = field(default_factory=lambda: defaultdict(Script))
     secured: set[str] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
@@ -218,6 +223,17 @@ class FakeDriver:
         if resource.name not in self.machine.scores:
             raise NoScore("its agent has set none")
         return self.machine.scores[resource.name]
+
+    def noted(self, resource: RenderedResource) -> Sequence[Attribute]:
+        return self.machine.noted.get(resource.name, ())
+
+    def learn(self, resource: RenderedResource, told: RoleOrder) -> None:
+        self.machine.learned[resource.name] = told
+
+    async def notify(self, resource: RenderedResource, of: Notification) -> str:
+        await asyncio.sleep(0)
+        self.machine.notified.append(of)
+        return ""
 
     def waits_for(self, resource: RenderedResource) -> str:
         return self.machine.scripts[identity(resource)].waits_for

@@ -138,25 +138,25 @@ def hold_by_nobody(world: World, host: str) -> None:
 def speak(world: World, host: str, of: SessionRef, *, on_machine: str = "", supersedes: Sequence[str] = ()) -> None:
     """This session reports for the host."""
     said = agent_session(of, on_machine or machine(host), supersedes)
-    _amend(world, host, "status", {"session": said.wire()})
+    amend(world, host, "status", {"session": said.wire()})
 
 
 def shut_down(world: World, host: str, how: str = "reboot", type_: str = "Reboot") -> None:
     """Its agent has said that the machine shuts down."""
-    _amend(world, host, "status", {"shuttingDown": how, "shutdownType": type_})
+    amend(world, host, "status", {"shuttingDown": how, "shutdownType": type_})
 
 
 def find(world: World, host: str, *problems: Raw) -> None:
     """Its own checks have found this."""
-    _amend(world, host, "status", {"problems": list(problems)})
+    amend(world, host, "status", {"problems": list(problems)})
 
 
 def refuse_renewals(world: World, host: str, why: str) -> None:
     """Its agent says why its Lease is not renewed."""
-    _amend(world, host, "status", {"renewalRefused": why})
+    amend(world, host, "status", {"renewalRefused": why})
 
 
-def _amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
+def amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
     raw = world.assignments[host].wire()
     world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))
 
@@ -193,7 +193,7 @@ def own(world: World, service: HAService, *, epoch: int | None = None, revision:
 def tell(world: World, host: str, instance: HAInstance, order: InstanceOrder) -> None:
     """The host has been told this about the instance."""
     raw = world.assignments[host].wire()["spec"].get("instances", {})
-    _amend(world, host, "spec", {"instances": {**raw, instance.uid: order.wire()}})
+    amend(world, host, "spec", {"instances": {**raw, instance.uid: order.wire()}})
 
 
 def say_ready(
@@ -205,8 +205,8 @@ def say_ready(
     order = {"namespace": service.metadata.namespace, "name": name, "revision": revision}
     for host in hosts:
         raw, of = world.assignments[host].wire(), uid or f"uid-{name}"
-        _amend(world, host, "status", {"standbys": {**raw["status"].get("standbys", {}), of: said}})
-        _amend(world, host, "spec", {"standbys": {**raw["spec"].get("standbys", {}), of: order}})
+        amend(world, host, "status", {"standbys": {**raw["status"].get("standbys", {}), of: said}})
+        amend(world, host, "spec", {"standbys": {**raw["spec"].get("standbys", {}), of: order}})
 
 
 def say_seen(
@@ -221,7 +221,7 @@ def say_seen(
     """The host has looked at the prerequisites: `{"name": "conf", "facts": {"content": "a"}}`, `{"name": "conf", "why": "is missing"}`."""
     raw, of = world.assignments[host].wire()["status"].get("prerequisites", {}), uid or f"uid-{service.slots[slot]}"
     said = {"revision": service.metadata.generation if revision is None else revision, "findings": list(findings)}
-    _amend(world, host, "status", {"prerequisites": {**raw, of: said}})
+    amend(world, host, "status", {"prerequisites": {**raw, of: said}})
 
 
 def report(
@@ -242,7 +242,7 @@ def report(
     said = {**whose, "epoch": epoch, "phase": phase}
     known = world.assignments[host].wire()["status"].get("instances", {})
     entry = {"revision": service.metadata.generation, **said, **more}
-    _amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})
+    amend(world, host, "status", {"instances": {**known, uid or f"uid-{name}": entry}})
 
 
 def running(world: World, service: HAService, host: str = "n1", *, epoch: int = 2) -> HAInstance:

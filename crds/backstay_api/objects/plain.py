@@ -18,6 +18,7 @@ from .texts import clip
 __all__ = [
     "AddressRoute",
     "AgentSession",
+    "Attribute",
     "Backoff",
     "Certificate",
     "Command",
@@ -57,6 +58,8 @@ __all__ = [
     "RenderedRecovery",
     "RenderedResource",
     "ResourceReport",
+    "RoleOrder",
+    "RoleReport",
     "Sandbox",
     "SessionRef",
     "StandbyOrder",
@@ -1655,6 +1658,78 @@ class CopyQuestion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """What an agent has noted by `crm_attribute`, `attrd_updater` or `crm_master`, for itself or for its like on other hosts."""
+
+    SHAPE: ClassVar[Shape] = {
+        "name": Field(of=str, required=True, pattern=r"^[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]*$"),
+        "scope": Field(of=("Cluster", "Forever", "Reboot"), required=True),
+        "host": Field(of=str, pattern=r"^[A-Za-z0-9_.-]*$"),
+        "value": Field(of=str),
+        "number": Field(of=int, required=True, least=1),
+    }
+    name: str
+    scope: Literal["Cluster", "Forever", "Reboot"]
+    host: str = ""
+    value: str | None = None
+    number: int
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            name=raw["name"],
+            scope=raw["scope"],
+            host=raw.get("host", ""),
+            value=raw.get("value"),
+            number=raw["number"],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "name": self.name,
+            "scope": self.scope,
+            "host": self.host,
+            "number": self.number,
+        }
+        if self.value is not None:
+            wire["value"] = self.value
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleOrder:
+    """What the agent of a copy is told of the other copies of its service."""
+
+    SHAPE: ClassVar[Shape] = {
+        "promoted": Field(of=str, pattern=r"^[A-Za-z0-9_.-]*$"),
+        "epoch": Field(of=int, least=0),
+        "copies": Field(of=str, many="list", pattern=r"^[A-Za-z0-9_.-]*$"),
+        "attributes": Field(of=Attribute, many="list"),
+    }
+    promoted: str = ""
+    epoch: int = 0
+    copies: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            promoted=raw.get("promoted", ""),
+            epoch=raw.get("epoch", 0),
+            copies=tuple(raw.get("copies", ())),
+            attributes=tuple(Attribute.from_wire(item) for item in raw.get("attributes", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "promoted": self.promoted,
+            "epoch": self.epoch,
+            "copies": list(self.copies),
+            "attributes": [item.to_wire() for item in self.attributes],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostAssignmentSpec:
     """Written by the operator: a projection of all HAInstances for this host, never an authority. Absence is no information."""
 
@@ -1666,6 +1741,7 @@ class HostAssignmentSpec:
         "prerequisites": Field(of=PrerequisiteOrder, many="map"),
         "questions": Field(of=CopyQuestion, many="list"),
         "over": Field(of=int, many="map", least=1),
+        "roles": Field(of=RoleOrder, many="map"),
         "secured": Field(
             of=str,
             many="list",
@@ -1680,6 +1756,7 @@ class HostAssignmentSpec:
     prerequisites: Mapping[str, PrerequisiteOrder] = field(default_factory=dict)
     questions: tuple[CopyQuestion, ...] = ()
     over: Mapping[str, int] = field(default_factory=dict)
+    roles: Mapping[str, RoleOrder] = field(default_factory=dict)
     secured: tuple[str, ...] = ()
     hands_off: str = ""
 
@@ -1693,6 +1770,7 @@ class HostAssignmentSpec:
             prerequisites={k: PrerequisiteOrder.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
             questions=tuple(CopyQuestion.from_wire(item) for item in raw.get("questions", ())),
             over=dict(raw.get("over", {})),
+            roles={k: RoleOrder.from_wire(v) for k, v in raw.get("roles", {}).items()},
             secured=tuple(raw.get("secured", ())),
             hands_off=raw.get("handsOff", ""),
         )
@@ -1705,6 +1783,7 @@ class HostAssignmentSpec:
             "prerequisites": {k: v.to_wire() for k, v in self.prerequisites.items()},
             "questions": [item.to_wire() for item in self.questions],
             "over": dict(self.over),
+            "roles": {k: v.to_wire() for k, v in self.roles.items()},
             "secured": list(self.secured),
             "handsOff": self.hands_off,
         }
@@ -2018,6 +2097,24 @@ class CopyAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleReport:
+    """What the agent of a copy has noted on this host."""
+
+    attributes: tuple[Attribute, ...] = ()
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            attributes=tuple(Attribute.from_wire(item) for item in raw.get("attributes", ())),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "attributes": [item.to_wire() for item in self.attributes[:64]],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What kind of machine this is."""
 
@@ -2105,6 +2202,7 @@ class HostAssignmentStatus:
     prerequisites: Mapping[str, PrerequisiteReport] = field(default_factory=dict)
     exchange_key: str = ""
     answers: tuple[CopyAnswer, ...] = ()
+    roles: Mapping[str, RoleReport] = field(default_factory=dict)
     facts: Facts = Facts()
     shutting_down: str = ""
     shutdown_type: Literal["Reboot", "PowerOff", "Other"] | None = None
@@ -2122,6 +2220,7 @@ class HostAssignmentStatus:
             prerequisites={k: PrerequisiteReport.from_wire(v) for k, v in raw.get("prerequisites", {}).items()},
             exchange_key=raw.get("exchangeKey", ""),
             answers=tuple(CopyAnswer.from_wire(item) for item in raw.get("answers", ())),
+            roles={k: RoleReport.from_wire(v) for k, v in raw.get("roles", {}).items()},
             facts=Facts.from_wire(raw.get("facts", {})),
             shutting_down=raw.get("shuttingDown", ""),
             shutdown_type=raw.get("shutdownType"),
@@ -2140,6 +2239,7 @@ class HostAssignmentStatus:
             "prerequisites": {k: v.to_wire() for k, v in islice(self.prerequisites.items(), 512)},
             "exchangeKey": self.exchange_key,
             "answers": [item.to_wire() for item in self.answers[:8]],
+            "roles": {k: v.to_wire() for k, v in islice(self.roles.items(), 512)},
             "facts": self.facts.to_wire(),
             "shuttingDown": clip(self.shutting_down),
             "handsOff": self.hands_off,

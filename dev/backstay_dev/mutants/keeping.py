@@ -50,8 +50,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
     _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
     _short_of("what hosts say", "*claims, *entries, *waits)", "*claims, *waits)"),
-    _short_of("what hosts report of what runs", "spec.standbys, status.instances,", "spec.standbys,"),
-    _short_of("what hosts answer", "status.instances, status.standbys):", "status.instances):"),
+    _short_of("what hosts report of what runs", "spec.roles, status.instances,", "spec.roles,"),
+    _short_of(
+        "what hosts answer", "status.instances, status.standbys, status.roles):", "status.instances, status.roles):"
+    ),
     _short_of("what hosts were told", "in (spec.instances, spec.standbys,", "in (spec.standbys,"),
     _around("whether it could be fenced", "                fence_path(world, name) if host is not None else None,\n"),
     _short_of("what losses would leave over", " | _lost_otherwise(world) if last", " if last"),
@@ -90,8 +92,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _unseen("a claim", "found |= world.wanted_by.get(name, set())", "found |= set()"),
     _unseen(
         "what hosts say",
-        "return spec.instances, spec.standbys, status.instances, status.standbys",
-        "return {}, {}, {}, {}",
+        "return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles",
+        "return {}, {}, {}, {}, {}, {}",
     ),
     one(
         "a plan is looked up again where this is another: what a copy that is gone has left",

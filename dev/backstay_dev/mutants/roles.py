@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import API, DRIVERS, PLANNER, STORIES, UNIT, Mutant, one
+from .kinds import AGENT, API, DRIVERS, PLANNER, STORIES, UNIT, Mutant, one
 
 _DRIVER: Final = f"{DRIVERS}/ocf/driver.py"
 _OUTCOMES: Final = f"{DRIVERS}/ocf/outcomes.py"
+_TOLD: Final = f"{PLANNER}/do/roles.py"
+_SAID_TO_HOSTS: Final = f"{UNIT}/planner/do/test_roles.py"
 _SAID: Final = f"{UNIT}/agent/drivers/ocf/test_promotion.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -87,5 +89,61 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "(spec.promotion is not None or any(map(tells_score, spec.resources)))\n",
         "spec.promotion is not None\n",
         f"{STORIES}/test_promotable.py",
+    ),
+    one(
+        "of what agents have noted the latest counts",
+        _TOLD,
+        "(key not in found or _rank(found[key]) < _rank(one)):\n",
+        "key not in found:\n",
+        _SAID_TO_HOSTS,
+    ),
+    one(
+        "a copy on a host that is gone is not promoted any more",
+        _TOLD,
+        "    return of_host(world, host) in (Liveness.SILENT, Liveness.SEALED)\n",
+        "    return of_host(world, host) is Liveness.SEALED\n",
+        _SAID_TO_HOSTS,
+    ),
+    one(
+        "what lasts until a host boots is gone with the host",
+        _TOLD,
+        'if (one.scope != "Reboot" or one.host in there) and (',
+        "if (",
+        _SAID_TO_HOSTS,
+    ),
+    one(
+        "what lasts outlives the copy that noted it",
+        _TOLD,
+        "            if assignment and one.uid in assignment.spec.roles:\n",
+        "            if False:\n",
+        _SAID_TO_HOSTS,
+    ),
+    one(
+        "what was noted later than all that is known has a greater number",
+        f"{DRIVERS}/ocf/helpers.py",
+        "[(known[0] if known else 0) + 1, value]",
+        "[(before[key][0] if key in before else 0) + 1, value]",
+        f"{UNIT}/agent/drivers/ocf/test_shared.py",
+    ),
+    one(
+        "a notification that is no longer true is cut short",
+        f"{AGENT}/run/roles.py",
+        "            elif (before.promoted, before.epoch) != (now.promoted, now.epoch) or self._is_idle(uid):\n",
+        "            elif self._is_idle(uid):\n",
+        f"{UNIT}/agent/run/test_roles.py",
+    ),
+    one(
+        "a copy that is not up is notified of nothing",
+        f"{AGENT}/run/roles.py",
+        "        return uid in self._copies and self._copies[uid].is_up\n",
+        "        return uid in self._copies\n",
+        f"{UNIT}/agent/run/test_roles.py",
+    ),
+    one(
+        "a stop does not wait for a notification",
+        _DRIVER,
+        "            self._agents.cut_notify(ocf)\n            ended",
+        "            ended",
+        _SAID,
     ),
 )

@@ -21,6 +21,7 @@ from backstay_api.objects.plain import (
     PrerequisiteOrder,
     Probe,
     RenderedResource,
+    RoleOrder,
     StandbyOrder,
     StandbyReport,
 )
@@ -70,6 +71,7 @@ def read_orders(raw: Any) -> Orders:
         prerequisites=_prerequisites(raw),
         questions=_questions(raw.get("questions")),
         over=_over(raw.get("over")),
+        roles=_roles(raw.get("roles")),
         secured=_secured(raw.get("secured", [])),
         hands_off=_hands_off(raw.get("handsOff")),
     )
@@ -208,6 +210,13 @@ def _over(raw: Any) -> dict[str, int]:
     """What is not understood is not answered: nobody waits for it longer than a start may take."""
     found = raw if isinstance(raw, Mapping) else {}
     return {str(uid): epoch for uid, epoch in found.items() if type(epoch) is int and epoch > 0}
+
+
+def _roles(raw: Any) -> dict[str, RoleOrder]:
+    """What is not understood is told to no agent, and nothing waits for that."""
+    found = raw if isinstance(raw, Mapping) else {}
+    understood = {str(uid): one for uid, one in found.items() if not any(oddities(RoleOrder.SHAPE, one))}
+    return {uid: RoleOrder.from_wire(one) for uid, one in understood.items()}
 
 
 def _heartbeat(raw: Any) -> tuple[Heartbeat, str]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from backstay_api.objects.recovery import ErrorType
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backstay_api.objects.plain import Probe, RenderedResource
+    from backstay_api.objects.plain import Attribute, Probe, RenderedResource, RoleOrder
 
 
 class State(Enum):
@@ -91,6 +91,19 @@ class Parts:
     count: int = 0
     digests: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What has happened to copies of a resource with roles, and where, for its agent."""
+
+    operation: Literal["start", "stop", "promote", "demote"]
+    hosts: tuple[str, ...]
+    """Of those the operation was done to."""
+    copies: tuple[str, ...] = ()
+    """Where copies were up before that."""
+    promoted: str = ""
+    """Which was promoted before that."""
 
 
 Looker = Callable[[Any, str], Awaitable[Observed]]
@@ -178,6 +191,15 @@ class Driver(Protocol):
     async def score(self, resource: RenderedResource) -> int:
         """How fresh the data of the copy here is, of what tells it: the highest is to be promoted. Raises NoScore."""
 
+    def noted(self, resource: RenderedResource) -> Sequence[Attribute]:
+        """What its agent, which has roles, has noted for its like on other hosts. Answers at once."""
+
+    def learn(self, resource: RenderedResource, told: RoleOrder) -> None:
+        """What its like on other hosts have noted, and which copy is promoted: its agent finds it from now on. Answers at once."""
+
+    async def notify(self, resource: RenderedResource, of: Notification) -> str:
+        """Tell its agent that something has happened to copies; why that failed, in a sentence. A start or a stop cuts it short."""
+
     def changes(self, resource: RenderedResource) -> AsyncIterator[Seen]:
         """Tell by event, not by polling, whenever its state changes, until the iterator is closed.
 
@@ -214,6 +236,15 @@ class Plain:
 
     async def score(self, resource: RenderedResource) -> int:
         raise NoScore("this kind of resource does not tell how fresh its data is")
+
+    def noted(self, resource: RenderedResource) -> Sequence[Attribute]:
+        return ()
+
+    def learn(self, resource: RenderedResource, told: RoleOrder) -> None:
+        return
+
+    async def notify(self, resource: RenderedResource, of: Notification) -> str:
+        return ""
 
     async def groups(self, resource: RenderedResource) -> list[Path]:
         return []

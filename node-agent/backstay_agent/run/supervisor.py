@@ -20,10 +20,12 @@ from backstay_agent.policy.answers import Answers
 from backstay_agent.store.disk import DiskTrouble
 from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.edits import same_work
+from backstay_api.objects.ocf_roles import has_roles
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_api.process.waiting import clock_s, within
 
+from .roles import Copy
 from .runner import Runner
 from .stopping import RETRY_S, Stops
 from .tools import Tools
@@ -311,6 +313,16 @@ class Supervisor:
         records = self._journal.checkpoint.records if self._journal.has_session else {}
         up = [uid for uid, (runner, _) in self._runners.items() if uid in records and runner.phase is Phase.RUNNING]
         return {(records[uid].namespace, records[uid].service) for uid in up if not records[uid].role}
+
+    def copies_with_roles(self) -> dict[str, Copy]:
+        """Those of this host that an agent with roles runs, by UID."""
+        records = self._journal.checkpoint.records if self._journal.has_session else {}
+        found: dict[str, Copy] = {}
+        for uid, record in records.items():
+            with_roles = None if record.role else next((one for one in record.resources if has_roles(one)), None)
+            if with_roles is not None and uid in self._runners:
+                found[uid] = Copy(with_roles, self._runners[uid][0].phase is Phase.RUNNING)
+        return found
 
     def _report(self, record: Record) -> InstanceReport:
         known = self._runners.get(record.uid)

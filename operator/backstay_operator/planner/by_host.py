@@ -12,9 +12,10 @@ from typing import Final, NamedTuple
 
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
+from backstay_api.objects.models.roles import RoleOrder
 
 from .actions import Action
-from .do import prerequisites
+from .do import prerequisites, roles
 from .do.orders import Wanted
 from .know.world import World
 from .preconditions import Precondition
@@ -35,6 +36,7 @@ class ServicePlan:
     questions: tuple[tuple[str, CopyQuestion], ...] = ()
     over: tuple[tuple[str, str, int], ...] = ()
     """Host, UID of the HAInstance of a promoted role, and its last epoch that is over."""
+    roles: tuple[roles.Told, ...] = ()
     look_again_s: float | None = None
     units: tuple[str, ...] = ()
     """None of these may start by itself on any of the `candidates`, ready or not: neither at a boot nor in any other way."""
@@ -63,6 +65,7 @@ class HostAsks(NamedTuple):
     prerequisites: dict[str, PrerequisiteOrder]
     questions: list[CopyQuestion]
     over: dict[str, int]
+    roles: dict[str, RoleOrder]
     secured: frozenset[str]
 
 
@@ -108,16 +111,15 @@ def _concerned(before: Mapping[str, ServicePlan], after: Mapping[str, ServicePla
 
 
 def _told(plan: ServicePlan) -> Iterator[str]:
-    return (
-        one[0] for asked in (plan.orders, plan.standbys, plan.prerequisites, plan.questions, plan.over) for one in asked
-    )
+    looks = plan.prerequisites, plan.questions, plan.over, plan.roles
+    return (one[0] for asked in (plan.orders, plan.standbys, *looks) for one in asked)
 
 
 def _gathered(plans: Mapping[str, ServicePlan], hosts: set[str]) -> Mapping[str, HostAsks]:
     """What all plans say about some hosts."""
     if not hosts:
         return {}
-    found = {host: HostAsks({}, {}, {}, [], {}, frozenset()) for host in hosts}
+    found = {host: HostAsks({}, {}, {}, [], {}, {}, frozenset()) for host in hosts}
     secured: dict[str, set[str]] = {host: set() for host in hosts}
     for plan in plans.values():
         for host, uid, order, _ in plan.orders:
@@ -142,3 +144,6 @@ def _gather_asked(found: Mapping[str, HostAsks], plan: ServicePlan) -> None:
     for host, uid, epoch in plan.over:
         if host in found:
             found[host].over[uid] = epoch
+    for host, uid, role in plan.roles:
+        if host in found:
+            found[host].roles[uid] = role

@@ -17,7 +17,7 @@ from backstay_api.objects.resource_kinds import units_of
 from . import by_host, rest
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
 from .by_host import Ordered, ServicePlan
-from .do import clears, instances, moves, ownership, prerequisites, removal
+from .do import clears, instances, moves, ownership, prerequisites, removal, roles
 from .do.course import Course
 from .do.decisions import Decision, Slot, decide, ends, standby_orders, stored_standbys
 from .do.fence_guard import guards_refusal
@@ -153,6 +153,7 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
         prerequisites=tuple(one for slot in decision.slots for one in prerequisites.orders(world, slot)),
         questions=tuple(one for slot in decision.slots for one in prerequisites.questions(world, slot)),
         over=tuple(one for slot in decision.slots for one in ends(world, slot)),
+        roles=tuple(roles.told_by_host(world, service, [slot.instance for slot in decision.slots if slot.instance])),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
         is_as_decided=rest.is_at_rest(world, decision),
     )

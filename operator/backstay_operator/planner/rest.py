@@ -234,7 +234,7 @@ def _speaking_of(world: World, uid: str) -> Set[str]:
 
 def _entries(world: World, host: str, uid: str) -> Iterator[object]:
     spec, status = world.assignments[host].spec, world.assignments[host].status
-    for entries in (spec.instances, spec.standbys, status.instances, status.standbys):
+    for entries in (spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles):
         yield entries.get(uid)
 
 

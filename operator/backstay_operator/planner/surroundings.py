@@ -132,7 +132,7 @@ def _fenced(world: World) -> Mapping[str, object]:
 
 def _but_for_instances(world: World, assignment: HostAssignment) -> tuple[object, ...]:
     def make() -> tuple[object, ...]:
-        nothing: dict[str, object] = {"instances": {}, "standbys": {}}
+        nothing: dict[str, object] = {"instances": {}, "standbys": {}, "roles": {}}
         spec, status = assignment.spec.model_copy(update=nothing), assignment.status.model_copy(update=nothing)
         return spec, status, full_with(assignment)
 

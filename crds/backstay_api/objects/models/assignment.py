@@ -14,6 +14,7 @@ from .host import Heartbeat, HostChecks
 from .instance import BootID, Nonce, SessionRef
 from .prerequisites import CopyAnswer, CopyQuestion, ExpectedCopy, PrerequisiteOrder, PrerequisiteReport, UnitName
 from .resources import RenderedRecovery, RenderedResource
+from .roles import RoleOrder, RoleReport
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 Epoch = Annotated[int, Field(ge=1)]
@@ -100,6 +101,9 @@ class HostAssignmentSpec(Model):
     over: Annotated[dict[Uid, Epoch], Field(max_length=MOST_INSTANCES)] = {}
     """By UID of the HAInstance of a promoted role that this host stands by for: its last epoch that is over. How fresh the data here is, is
     asked once more when that is read. An agent that does not know this field asks as always, and nobody waits for it."""
+    roles: Annotated[dict[Uid, RoleOrder], Field(max_length=MOST_INSTANCES)] = {}
+    """By UID of the HAInstance of a copy here whose OCF agent has roles: what that is told of the others. An agent that does not know this
+    field tells it nothing."""
     secured: Annotated[list[UnitName], Field(max_length=4096)] = []
     """Units of services that this host may run: none of them may start by itself. Others are given back to the host's admin."""
     hands_off: Text = ""
@@ -313,6 +317,8 @@ class HostAssignmentStatus(Model):
     """What the agent makes known of its own key, an X25519 public key, while it looks at prerequisites. Another at each start of the agent."""
     answers: Annotated[list[CopyAnswer], Field(max_length=MOST_QUESTIONS)] = []
     """To questions about prerequisites."""
+    roles: Annotated[dict[Uid, RoleReport], Field(max_length=MOST_INSTANCES)] = {}
+    """By UID of the HAInstance of a copy here whose OCF agent has roles: what that has noted."""
     facts: Facts = Facts()
     """What kind of machine this is."""
     shutting_down: Text = ""

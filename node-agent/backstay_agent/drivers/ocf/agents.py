@@ -24,9 +24,9 @@ from backstay_agent.drivers.tools.transient import CLEANLY_DOWN, Ended, Setting,
 from backstay_api.process.waiting import clock_s
 
 from . import helpers, metadata
-from .environment import SCRATCH, environment, name_of, program
+from .environment import SCRATCH, environment, instance, metas, name_of, program
 from .metadata import Metadata, Unreadable
-from .roles import clone_metas
+from .roles import clone_metas, copies_of, copy_metas
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ _PASSING: Final[Sequence[Setting]] = [
     ("LogRateLimitIntervalUSec", ("t", 10_000_000)),
     ("LogRateLimitBurst", ("u", 500)),
 ]
-_ASKS: Final = frozenset(("monitor", "validate-all"))
+_ASKS: Final = frozenset(("monitor", "validate-all", "notify"))
 _numbers = itertools.count(1)
 
 
@@ -57,6 +57,8 @@ class Agents:
         self._metadata: dict[str, tuple[Version, Metadata]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._questions = Questions()
+        self._notifies: dict[str, asyncio.Task[Ended]] = {}
+        """Under way, or about to be, by what is notified."""
 
     def turn(self, ocf: Ocf) -> asyncio.Lock:
         """Whoever holds it is the only one who runs an operation of this resource. No agent expects another beside it."""
@@ -71,6 +73,26 @@ class Agents:
             if operation in _ASKS:
                 return await self._ask(ocf, operation, limit_s, told)
             return await self._run(ocf, operation, limit_s, [("Environment", ("as", environment_list(told)))])
+
+    async def notify(self, ocf: Ocf, limit_s: float, about: Mapping[str, str]) -> Ended | None:
+        """None: it was cut short, for something else is to be done with the resource. Raises BusError, OSError."""
+        told = {**told_to(ocf, "notify", limit_s), **metas(about)}
+        task = self._notifies[name_of(ocf)] = asyncio.create_task(self._notify(ocf, limit_s, told))
+        try:
+            await asyncio.wait([task])
+            return None if task.cancelled() else task.result()
+        finally:
+            task.cancel()
+            self._notifies.pop(name_of(ocf), None)
+
+    async def _notify(self, ocf: Ocf, limit_s: float, told: Mapping[str, str]) -> Ended:
+        async with self.turn(ocf):
+            return await self._ask(ocf, "notify", limit_s, told)
+
+    def cut_notify(self, ocf: Ocf) -> None:
+        """Nothing that acts waits for an agent that is being notified: that may itself wait for another host."""
+        if task := self._notifies.get(name_of(ocf)):
+            task.cancel()
 
     async def _ask(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
         path, begun_s = program(ocf), clock_s()
@@ -129,8 +151,14 @@ def told_to(ocf: Ocf, operation: str, limit_s: float, *, interval_s: float = 0.0
     helpers.install()
     Path(SCRATCH).mkdir(mode=0o755, exist_ok=True)
     host = os.uname().nodename
-    roles = clone_metas(copies=ocf.copies) if ocf.copies else None
+    roles = {**clone_metas(copies=ocf.copies), **_copies(ocf)} if ocf.copies else None
     return environment(ocf, operation, host=host, timeout_s=limit_s, interval_s=interval_s, depth=depth, roles=roles)
+
+
+def _copies(ocf: Ocf) -> dict[str, str]:
+    """Where the copies are, as far as this host was told. Raises OSError."""
+    told = helpers.Shared(instance(ocf)).told
+    return copy_metas(instance(ocf), copies_of(told.get("copies", ()), told.get("promoted", "")))
 
 
 def _ended(path: str, answer: Answer, limit_s: float) -> Ended:

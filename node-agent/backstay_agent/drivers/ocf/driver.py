@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from backstay_agent.drivers.base import NoScore, ReloadFailed, Seen, StartFailed, State, StopFailed
+from backstay_agent.drivers.base import NoScore, Notification, ReloadFailed, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, start_units
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
@@ -29,16 +29,17 @@ from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.ocf_names import ocf_agent
 from backstay_api.process.waiting import clock_s
 
-from . import helpers, metadata, outcomes
+from . import helpers, metadata, outcomes, shared
 from .agents import AS_IT_IS, Agents, installed, missing, told_to
 from .environment import instance, name_of, program
 from .metadata import Metadata, Unreadable
 from .outcomes import NOT_PROMOTED, Meaning, meaning
+from .roles import copies_of, notify_metas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from backstay_api.objects.plain import Ocf, Probe, RenderedResource
+    from backstay_api.objects.plain import Attribute, Ocf, Probe, RenderedResource, RoleOrder
 
 PREFIX: Final = "backstay-ocf-"
 VALID_S: Final = 60.0
@@ -159,6 +160,7 @@ class OcfDriver(StartUnitDriver):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
+            self._agents.cut_notify(_ocf(resource))
             settings = await self._start_settings(resource, limit_s)
             async with self._agents.turn(_ocf(resource)):
                 await self._manager.start_transient(watch.unit, settings)
@@ -235,6 +237,7 @@ class OcfDriver(StartUnitDriver):
             self._came_up.add(unit)
         notes: list[str] = []
         for is_last in (False, True):
+            self._agents.cut_notify(ocf)
             ended = await self._agents.operate(ocf, down, known.limit_s(down, resource.timeouts.stop))
             notes += [_sentence(ocf, down, ended)] if ended.exit_code != 0 else []
             # By the unit of a promotion the next try, and the next agent, know that there is something to demote: it ends last.
@@ -267,6 +270,26 @@ class OcfDriver(StartUnitDriver):
         if isinstance(said, str):
             raise NoScore(f"{ocf_agent(_ocf(resource).agent)} {said}")
         return said
+
+    def noted(self, resource: RenderedResource) -> Sequence[Attribute]:
+        ocf = _ocf(resource)
+        return shared.noted(instance(ocf)) if ocf.copies else ()
+
+    def learn(self, resource: RenderedResource, told: RoleOrder) -> None:
+        shared.learn(instance(_ocf(resource)), told)
+
+    async def notify(self, resource: RenderedResource, of: Notification) -> str:
+        ocf = _ocf(resource)
+        try:
+            known = await self._agents.known(ocf)
+            if known.action("notify") is None:
+                return ""
+            copies = copies_of(of.copies, of.promoted, of.operation, of.hosts)
+            about = notify_metas("post", of.operation, instance(ocf), copies)
+            ended = await self._agents.notify(ocf, known.limit_s("notify"), about)
+        except _NOTHING as error:
+            return str(error)
+        return _sentence(ocf, "notify", ended) if ended is not None and ended.exit_code != 0 else ""
 
     async def check(self, resource: RenderedResource) -> Seen:
         return await self._look(resource, depth=0)

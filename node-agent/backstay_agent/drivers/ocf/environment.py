@@ -57,7 +57,7 @@ def environment(
     }
     return {
         **_parameters(ocf.parameters or {}),
-        **{f"OCF_RESKEY_CRM_meta_{name}": value for name, value in meta.items()},
+        **metas(meta),
         # By it agents choose between old and new words for roles.
         "OCF_RESKEY_crm_feature_set": "3.16.2",
         "OCF_ROOT": str(ROOT),
@@ -75,6 +75,11 @@ def environment(
         "PATH": f"{HELPERS}:{PATH}",
         "LANG": "C.UTF-8",
     }
+
+
+def metas(said: Mapping[str, str]) -> dict[str, str]:
+    """Of what Pacemaker calls meta attributes."""
+    return {f"OCF_RESKEY_CRM_meta_{name}": value for name, value in said.items()}
 
 
 def _parameters(given: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""Pacemaker's small programs, as agents call them, answered from this host alone: what an agent notes of itself, it finds again.
+"""Pacemaker's small programs, as agents call them, answered on this host: what an agent notes of itself, it finds again.
+
+An agent with roles is answered from what its like on other hosts have noted as well, as far as this host has been told of it (`Shared`).
 
 `install` puts this very file where agents look first; there it is a program that needs nothing but the standard library. What would
 need a view of the whole cluster is refused with a sentence rather than guessed.
@@ -6,14 +8,17 @@ need a view of the whole cluster is refused with a sentence rather than guessed.
 
 from __future__ import annotations
 
+import fcntl
 import getopt
+import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 FOLDER: Final = Path("/run/backstay/ocf/bin")
 UNTIL_BOOT: Final = Path("/run/backstay/ocf/attributes")
@@ -28,12 +33,20 @@ REFUSED: Final = (
     "stonith_admin",
 )
 WRONG, UNANSWERED, UNKNOWN = 64, 69, 105  # as Pacemaker exits
-# Nothing has a role here, so nothing is promoted anywhere: that is all that agents look for in it.
-_ALONE: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
-<nodes><node name="{host}" id="1" online="true" standby="false" unclean="false" type="member"/></nodes>
-<resources/>
+MOST, LONGEST = 64, 512
+"""Attributes of one resource with roles, and characters of a value: others are told them all (`bounds.MOST_ATTRIBUTES`)."""
+_MON: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
+<nodes>
+{nodes}
+</nodes>
+{resources}
 <status code="0" message="OK"/>
 </pacemaker-result>"""
+_NODE: Final = '<node name="{host}" id="{id}" online="true" standby="false" unclean="false" type="member"/>'
+_COPY: Final = (
+    '<resource id="{id}" role="{role}" active="true" orphaned="false" blocked="false" managed="true" failed="false"'
+    ' nodes_running_on="1"><node name="{host}"/></resource>'
+)
 _INFINITE: Final = {"INFINITY": 1_000_000, "+INFINITY": 1_000_000, "-INFINITY": -1_000_000}
 _NODE_OPTIONS: Final = ("nlpqiV", ["name", "list", "partition", "quorum", "cluster-id", "verbose"])
 _OPTIONS: Final = (
@@ -63,10 +76,12 @@ def install(folder: Path = FOLDER) -> None:
 
 def promotion_score(resource: str, *, places: tuple[Path, Path] = (UNTIL_BOOT, FOR_EVER)) -> int | str:
     """What its agent here has noted by `crm_master`, of what is called so; or why it is not to be promoted, as Pacemaker reads it."""
+    shared = Shared(resource, places) if _IS_SHARED.fullmatch(resource) else None
+    noted = shared.known().get(_key("Reboot", os.uname().nodename, f"master-{resource}")) if shared else None
     file = next((one for place in places if (one := place / f"master-{resource}").exists()), None)
-    if file is None:
+    if (noted[1] is None) if noted else (file is None):
         return "has set no promotion score (crm_master) here"
-    said = file.read_text().strip()
+    said = (noted[1] if noted else file.read_text() if file else "").strip()
     score = int(said) if re.fullmatch("[+-]?[0-9]{1,9}", said) else _INFINITE.get(said)
     if score is None:
         return f"has set a promotion score (crm_master) that is no number: {said[:40]}"
@@ -78,8 +93,9 @@ def answer(
 ) -> tuple[int, str]:
     """The exit code, and what is printed."""
     tool, host = argv[0].rpartition("/")[2], os.uname().nodename
+    shared = _shared(environ, places)
     if tool == "crm_mon" and any("xml" in word or re.fullmatch("-1?X", word) for word in argv[1:]):
-        return 0, _ALONE.format(host=host)
+        return 0, _mon(shared, host)
     if tool in (*REFUSED, "crm_mon"):
         return UNANSWERED, f"{tool}: Backstay has no answer to this"
     try:
@@ -87,14 +103,36 @@ def answer(
     except getopt.GetoptError as error:
         return WRONG, f"{tool}: {error}"
     if tool == "crm_node":
-        return _node({option.lstrip("-")[:1] for option, _ in given}, host)
+        return _node({option.lstrip("-")[:1] for option, _ in given}, host, shared)
     return _attribute(tool, dict(given), environ, host, places)
 
 
-def _node(asked: set[str], host: str) -> tuple[int, str]:
+def _node(asked: set[str], host: str, shared: Shared | None) -> tuple[int, str]:
     if asked & {"q", "i", "c"}:
         return 0, "1"
-    return 0, f"1 {host} member" if "l" in asked and "p" not in asked else host
+    hosts = _hosts(shared, host)
+    if "p" in asked:
+        return 0, " ".join(hosts)
+    return 0, "\n".join(f"{id} {one} member" for id, one in enumerate(hosts, 1)) if "l" in asked else host
+
+
+def _hosts(shared: Shared | None, host: str) -> list[str]:
+    """With a copy that is up, and this one."""
+    return sorted({host, *(shared.told.get("copies", ()) if shared else ())})
+
+
+def _mon(shared: Shared | None, host: str) -> str:
+    """Which copy is promoted, and who is there, is all that agents look for in it; what has no roles is told that nothing is promoted."""
+    nodes = [_NODE.format(host=one, id=id) for id, one in enumerate(_hosts(shared, host), 1)]
+    promoted = shared.told.get("promoted", "") if shared else ""
+    copies = sorted({*shared.told.get("copies", ()), *filter(None, [promoted])}) if shared else ()
+    said = [
+        _COPY.format(id=shared.resource, host=one, role="Promoted" if one == promoted else "Unpromoted")
+        for one in copies
+        if shared
+    ]
+    resources = "\n".join(["<resources>", *said, "</resources>"]) if said else "<resources/>"
+    return _MON.format(nodes="\n".join(nodes), resources=resources)
 
 
 def _attribute(
@@ -108,6 +146,8 @@ def _attribute(
     if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,200}", name):
         return WRONG, f"{tool}: {name!r} is not the name of an attribute"
     lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" and not is_score else "reboot")
+    if (shared := _shared(environ, places)) is not None and (key := _key_of(said, name, lasts, host)):
+        return _of_shared(tool, shared, key, said)
     file = places[lasts == "forever"] / name if _is_here(said, host) else None
     if (value := said("-v", "-U", "-B", "--update", "--update-both", "--attr-value")) is not None:
         return _write(file, value) if file else (UNANSWERED, f"{tool}: Backstay keeps attributes of this host only")
@@ -117,6 +157,34 @@ def _attribute(
         return UNKNOWN, f"{tool}: there is no attribute {name}"
     is_quiet = said("-q", "-Q", "--quiet") is not None
     return 0, _shown(tool, found, is_quiet=is_quiet, name=name, host=host, lasts=lasts)
+
+
+def _key_of(said: Callable[..., str | None], name: str, lasts: str, host: str) -> str:
+    """Where an agent with roles keeps it; empty: nowhere."""
+    type_ = said("-t", "--type") or ""
+    if type_ == "crm_config":
+        return _key("Cluster", "", name)
+    node = said("-N", "--node") or host
+    if type_ not in ("", "status", "nodes", "reboot", "forever") or not _IS_SHARED.fullmatch(node):
+        return ""
+    return _key("Forever" if type_ == "nodes" or lasts == "forever" else "Reboot", node, name)
+
+
+def _of_shared(tool: str, shared: Shared, key: str, said: Callable[..., str | None]) -> tuple[int, str]:
+    scope, host, name = key.split(" ")
+    if (value := said("-v", "-U", "-B", "--update", "--update-both", "--attr-value")) is not None:
+        why = shared.note(key, value)
+        return (UNANSWERED, f"{tool}: {why}") if why else (0, "")
+    if said("-D", "--delete", "--delete-attr", "--delete-attribute") is not None:
+        shared.note(key, None)
+        return 0, ""
+    known = shared.known().get(key)
+    if known is None or known[1] is None:
+        if (default := said("-d", "--default")) is None or tool == "attrd_updater":
+            return UNKNOWN, f"{tool}: there is no attribute {name}"
+        known = [0, default]
+    is_quiet, lasts = said("-q", "-Q", "--quiet") is not None, "reboot" if scope == "Reboot" else "forever"
+    return 0, _shown(tool, known[1], is_quiet=is_quiet, name=name, host=host, lasts=lasts)
 
 
 def _is_here(said: Callable[..., str | None], host: str) -> bool:
@@ -154,6 +222,115 @@ def _write(file: Path, value: str) -> tuple[int, str]:
     fresh.write_text(value)
     fresh.rename(file)
     return 0, ""
+
+
+# --- what agents with roles tell each other --------------------------------------------------------------------------
+
+Noted = dict[str, list[Any]]
+"""By scope, host and name, with a space between them: a number, and the value; None: it was deleted. The greatest number counts."""
+_IS_SHARED: Final = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+
+
+class Shared:
+    """What an agent with roles has noted here, and what this host was told that others have."""
+
+    def __init__(self, resource: str, places: tuple[Path, Path] = (UNTIL_BOOT, FOR_EVER)) -> None:
+        assert _IS_SHARED.fullmatch(resource), f"an unchecked name: {resource!r}"
+        self.resource = resource
+        # No attribute's name begins with a dot.
+        self._own, self._kept = (place / ".roles" / f"{resource}.json" for place in places)
+        self._told = places[0] / ".roles" / f"{resource}.told"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """`promoted`, `copies`, `attributes`; empty: nobody has told us anything."""
+        return _read_json(self._told)
+
+    @property
+    def own(self) -> Noted:
+        """What was noted here, of whomever: what lasts longer than a boot is there after it."""
+        return _read_json(self._own if self._own.exists() else self._kept)
+
+    def tell(self, promoted: str, copies: Sequence[str], attributes: Noted) -> None:
+        """From elsewhere. Raises OSError."""
+        said = {"promoted": promoted, "copies": list(copies), "attributes": attributes}
+        if said != self.told:
+            _write_json(self._told, said)
+
+    def known(self) -> Noted:
+        """The latest of each, whoever has noted it."""
+        found: Noted = dict(self.told.get("attributes", {}))
+        for key, one in self.own.items():
+            if key not in found or _rank(found[key]) < _rank(one):
+                found[key] = one
+        return found
+
+    def note(self, key: str, value: str | None) -> str:
+        """Why it is not noted, in a sentence; empty: it is. What is so already is not noted again."""
+        if value is not None and (len(value) > LONGEST or not value.isprintable()):
+            return f"Backstay tells other hosts no value of more than {LONGEST} characters, and none that cannot be printed"
+        with self._alone():
+            before, known = self.own, self.known().get(key)
+            if (known[1] if known else None) == value:
+                return ""
+            after = {**before, key: [(known[0] if known else 0) + 1, value]}
+            if len(after) > MOST:
+                after = {one: noted for one, noted in after.items() if noted[1] is not None or one == key}
+            if len(after) > MOST:
+                return f"Backstay keeps no more than {MOST} attributes of {self.resource} on one host"
+            self._keep(before, after)
+        return ""
+
+    def _keep(self, before: Noted, after: Noted) -> None:
+        lasting, lasted = _lasting(after), _lasting(before)
+        if lasting != lasted:
+            _write_json(self._kept, lasting)
+        _write_json(self._own, after)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._own.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _shared(environ: Mapping[str, str], places: tuple[Path, Path]) -> Shared | None:
+    """Of an agent with roles that asks; an admin's shell, and what has none, knows of this host alone."""
+    resource = environ.get("OCF_RESOURCE_INSTANCE", "")
+    has_roles = "OCF_RESKEY_CRM_meta_promoted_max" in environ and _IS_SHARED.fullmatch(resource)
+    return Shared(resource, places) if has_roles else None
+
+
+def _key(scope: str, host: str, name: str) -> str:
+    return f"{scope} {host} {name}"
+
+
+def _lasting(noted: Noted) -> Noted:
+    return {key: one for key, one in noted.items() if not key.startswith("Reboot ")}
+
+
+def _rank(noted: list[Any]) -> tuple[int, bool, str]:
+    return noted[0], noted[1] is not None, noted[1] or ""
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Empty too where it is no JSON: a host lost its power while it was written."""
+    try:
+        found = json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_json(file: Path, said: Mapping[str, Any]) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = file.with_name(f".{file.name}-{os.getpid()}")
+    with fresh.open("w") as written:
+        written.write(json.dumps(said))
+        written.flush()
+        os.fsync(written.fileno())
+    fresh.rename(file)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What agents with roles are told beside the rest, by Pacemaker's names, new and old. Pure; nobody is notified yet.
+"""What agents with roles are told beside the rest, by Pacemaker's names, new and old.
 
 An agent takes `promotable` or `master_max` for the sign that roles are wanted, and a notification's lists for where the copies are.
 """
@@ -6,8 +6,8 @@ An agent takes `promotable` or `master_max` for the sign that roles are wanted, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Final, Literal
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 _OLD: Final = {"promoted": "master", "unpromoted": "slave"}
 _NOBODY: Final = " "
@@ -27,7 +27,18 @@ class Copies:
     demote: tuple[str, ...] = ()
 
 
-def clone_metas(*, copies: int, promoted: int = 1, is_notified: bool = False) -> dict[str, str]:
+def copies_of(copies: Sequence[str], promoted: str, operation: str = "", hosts: Sequence[str] = ()) -> Copies:
+    """Copies that are up, one of them promoted, if any is; and to which an operation was done."""
+    active = tuple(sorted({*copies, *filter(None, [promoted])}))
+    found = Copies(
+        active=active,
+        promoted=(promoted,) if promoted else (),
+        unpromoted=tuple(host for host in active if host != promoted),
+    )
+    return replace(found, **{operation: tuple(hosts)}) if operation else found
+
+
+def clone_metas(*, copies: int, promoted: int = 1, is_notified: bool = True) -> dict[str, str]:
     """For every operation of a resource of which so many copies run, so many of them promoted, one on a host."""
     return {
         "clone": "0",
@@ -43,11 +54,14 @@ def clone_metas(*, copies: int, promoted: int = 1, is_notified: bool = False) ->
     }
 
 
-def notify_metas(
-    when: Literal["pre", "post"], operation: Literal["start", "stop", "promote", "demote"], of: str, copies: Copies
-) -> dict[str, str]:
+def notify_metas(when: str, operation: str, of: str, copies: Copies) -> dict[str, str]:
     """For `notify`, beside those of the clone. `of`: the resource, as the agent is told that it is called."""
-    said: dict[str, str] = {"notify_type": when, "notify_operation": operation}
+    return {"notify_type": when, "notify_operation": operation, **copy_metas(of, copies)}
+
+
+def copy_metas(of: str, copies: Copies) -> dict[str, str]:
+    """Where the copies are, for any operation: `mysql` and `mariadb` look there at a start whom to follow."""
+    said: dict[str, str] = {}
     everywhere: dict[str, None] = {}
     for which in fields(copies):
         hosts = getattr(copies, which.name)

@@ -15,6 +15,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignm
 from backstay_api.objects.models.assignment import HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.prerequisites import CopyQuestion, ExpectedCopy, PrerequisiteOrder
 from backstay_api.objects.models.resources import RenderedResource
+from backstay_api.objects.models.roles import RoleOrder
 from backstay_api.objects.names import key_of
 from backstay_api.objects.probe_kinds import others_ask
 from backstay_api.objects.resource_kinds import is_prerequisite, units_of
@@ -48,6 +49,8 @@ class Wanted:
     """Where prerequisites differ."""
     over: Mapping[str, int] = field(default_factory=dict)
     """By UID of the HAInstance of a promoted role: its last epoch that is over."""
+    roles: Mapping[str, RoleOrder] = field(default_factory=dict)
+    """By UID of the HAInstance of a copy whose OCF agent has roles: what that is told of the others."""
     secured: frozenset[str] = frozenset()
     """Units that may not start by themselves there, with those that the orders name."""
     keep_secured: bool = False
@@ -193,7 +196,7 @@ def assign(world: World, host: str, wanted: Wanted) -> Assign | None:
     if assignment is None or not _is_all_wanted(assignment, wanted):
         return _assign(world, host, wanted)
     # Of what is about anything else only the host's object counts then. `needs` and `first` say of it what the same plans have said.
-    looks = wanted.prerequisites, wanted.questions, wanted.over
+    looks = wanted.prerequisites, wanted.questions, wanted.over, wanted.roles
     asked = (wanted.instances, wanted.standbys, *looks, wanted.secured, wanted.named, wanted.keep_secured)
     made_from = (assignment, world.hosts.get(host), *asked)
     kept = world.keep("orders", host, made_from, lambda: _assign(world, host, wanted))
@@ -263,6 +266,7 @@ def _brought_forward(
             "standbys": dict(wanted.standbys),
             "prerequisites": fitting.fitted_prerequisites(stored.prerequisites, wanted.prerequisites),
             "over": dict(wanted.over),
+            "roles": fitting.fitted_roles(stored.roles, wanted.roles),
             "questions": fitting.fitted_questions(stored.questions, wanted.questions),
             "hands_off": _hands_off(known) if known else stored.hands_off,
         }
@@ -318,6 +322,7 @@ def _is_same(stored: HostAssignmentSpec, merged: HostAssignmentSpec) -> bool:
         and stored.prerequisites == merged.prerequisites
         and stored.questions == merged.questions
         and stored.over == merged.over
+        and stored.roles == merged.roles
         and stored.instances.keys() == merged.instances.keys()
         and stored.standbys.keys() == merged.standbys.keys()
         and all(merged.instances[uid] is entry for uid, entry in stored.instances.items())
@@ -348,4 +353,6 @@ def _why(stored: HostAssignmentSpec, merged: HostAssignmentSpec, *, created: boo
             f"{key_of(of.namespace, of.name)} epoch {merged.over[uid]}" for uid in asked if (of := stored.standbys[uid])
         )
         return f"{listed([*ended])} is over: how far its data goes is asked once more"
+    if stored.roles != merged.roles:
+        return "OCF agents with roles are told what others of their service have noted, and which copy is promoted"
     return "other standbys, other units to secure, or another heartbeat"

@@ -9,6 +9,7 @@ from backstay_api.objects.bounds import MOST_INSTANCES, MOST_QUESTIONS
 from backstay_api.objects.models.assignment import HostAssignment, HostAssignmentSpec, InstanceOrder, StandbyOrder
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
+from backstay_api.objects.models.roles import RoleOrder
 
 from .world import World
 
@@ -16,6 +17,9 @@ from .world import World
 MOST_BYTES: Final = 900 * 1024
 MOST_PREREQUISITE_BYTES: Final = 96 * 1024
 """Of all that one host looks at: what it says of that is about twice as much, and stands in the same object."""
+
+MOST_ROLE_BYTES: Final = 96 * 1024
+"""Of all that the OCF agents with roles on one host are told of others."""
 
 
 def no_room(world: World, host: str, uid: str) -> str | None:
@@ -68,6 +72,17 @@ def fitted_prerequisites(
     """As many as there is room for, those first that the host has been asked already: what is not looked at there is not started there."""
     found: dict[str, PrerequisiteOrder] = {}
     room = MOST_PREREQUISITE_BYTES
+    for uid in sorted(wanted, key=lambda uid: (uid not in before, uid)):
+        room -= size(wanted[uid])
+        if room >= 0:
+            found[uid] = wanted[uid]
+    return dict(sorted(found.items()))
+
+
+def fitted_roles(before: Mapping[str, RoleOrder], wanted: Mapping[str, RoleOrder]) -> dict[str, RoleOrder]:
+    """As many as there is room for, those first that were told before: who is not told goes by what it was told last."""
+    found: dict[str, RoleOrder] = {}
+    room = MOST_ROLE_BYTES
     for uid in sorted(wanted, key=lambda uid: (uid not in before, uid)):
         room -= size(wanted[uid])
         if room >= 0:

@@ -65,9 +65,9 @@ def _said_of(before: Seen, world: World) -> Iterator[str]:
 
 def _entries(assignment: HostAssignment | None) -> tuple[Mapping[str, object], ...]:
     if assignment is None:
-        return {}, {}, {}, {}
+        return {}, {}, {}, {}, {}, {}
     spec, status = assignment.spec, assignment.status
-    return spec.instances, spec.standbys, status.instances, status.standbys
+    return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles
 
 
 def _replaced(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -87,6 +87,8 @@ class Answers:
     def __init__(self, codes: Mapping[str, list[int]]) -> None:
         self.codes = {operation: list(found) for operation, found in codes.items()}
         self.asked: list[str] = []
+        self.cuts = 0
+        """How often a notification was cut short, if there was one."""
         self.before_answer: Callable[[], object] = lambda: None
         self.metadata = Metadata({}, (Action("promote", 7.0), Action("demote", 9.0), Action("start", 60.0)))
 
@@ -97,6 +99,9 @@ class Answers:
         left = self.codes[operation]
         code = left.pop(0) if len(left) > 1 else left[0]
         return Ended(code, "d:x", f"exited with {code}")
+
+    def cut_notify(self, ocf: Ocf) -> None:
+        self.cuts += 1
 
     async def known(self, ocf: Ocf, version: object = None) -> Metadata:
         await asyncio.sleep(0)
@@ -240,6 +245,7 @@ def test_a_copy_is_not_down_before_its_monitor_says_so() -> None:
     answers = Answers({"stop": [0], "monitor": [0, 7]})
     driver = driver_of(answers, copy="active")
     assert asyncio.run(driver._down(thing(COPY))) == "" and answers.asked == ["stop", "monitor"] * 2
+    assert answers.cuts == 2, "no stop waits for a notification"
 
 
 def test_a_copy_and_its_promotion_are_one_thing_with_two_units() -> None:

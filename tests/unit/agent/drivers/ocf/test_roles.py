@@ -19,7 +19,7 @@ def test_a_single_copy_is_told_of_no_roles() -> None:
 
 def test_a_copy_of_several_is_told_how_many_by_the_old_names_too() -> None:
     said = metas(**clone_metas(copies=3, promoted=2))
-    assert (said["clone_max"], said["promoted_max"], said["master_max"], said["notify"]) == ("3", "2", "2", "false")
+    assert (said["clone_max"], said["promoted_max"], said["master_max"], said["notify"]) == ("3", "2", "2", "true")
     assert (said["promotable"], said["promoted_node_max"], said["master_node_max"]) == ("true", "1", "1")
     assert said["name"] == "notify" and said["timeout"] == "20000"
 
