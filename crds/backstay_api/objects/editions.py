@@ -90,8 +90,8 @@ def fault_of_content(file: Any) -> str:
         return "content: has a NUL in it, and no text has one"
     if file.validate_with and not file.validate_with[0].startswith("/"):
         return "validate: begins with no absolute path"
-    if file.validate_with and any(char in file.path for char in ":% \t\\\"'"):
-        return (
-            "path: has a character that no file which is checked at its place may have: one of : % \\ ' \" or a blank"
-        )
+    if file.mode is not None and int(file.mode, 8) & 0o6000:
+        return f"mode: {file.mode} lets whoever runs it be somebody else, and no file that is brought may do that"
+    if any(char in file.path for char in ":% \t\\\"'"):
+        return "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank"
     return ""

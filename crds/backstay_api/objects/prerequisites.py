@@ -13,6 +13,11 @@ FOREIGN: Final = ("/proc", "/sys", "/dev", "/run", "/root", "/etc/backstay", "/v
 """Folders of which nothing is looked at for a service: what the kernel makes up, and what belongs to the host's admin and to the agent."""
 _SECRET: Final = re.compile(r"/etc/(g?shadow-?|(security/)?opasswd|ssh/ssh_host_[^/]+_key)")
 
+_OF_THE_AGENT: Final = re.compile(
+    r"/usr/lib/backstay-agent/|/(etc|usr/lib|lib|usr/local/lib)/systemd/system(\.control)?/backstay"
+)
+"""Its program, and units by which it runs and keeps others from starting, with their drop-ins."""
+
 _FINGERPRINT: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -23,6 +28,11 @@ def foreign(path: str) -> str:
     return ""
 
 
+def backstays_own(path: str) -> str:
+    """Why no host lets any service write that file, though it may be looked at, as what follows the path; empty if a policy may allow it."""
+    return "is not written for any service: it is Backstay's own" if _OF_THE_AGENT.match(path) else ""
+
+
 def fault_of_file(file: Any) -> str:
     """The field, a colon, and why no host would look at it; empty if each does."""
     return (why := foreign(file.path)) and f"path: {file.path} {why}"
@@ -30,6 +40,8 @@ def fault_of_file(file: Any) -> str:
 
 def fault_of_brought(file: Any) -> str:
     """The same of one that may be brought there."""
+    if editions.is_brought(file) and (why := backstays_own(file.path)):
+        return f"path: {file.path} {why}"
     return fault_of_file(file) or editions.fault_of_content(file)
 
 

@@ -227,4 +227,11 @@ def fault_of(view: Situated) -> str:
         return f"{record.path} is not taken: {record.why}"
     if not here and record.editions:
         return f"{record.path} is no edition of the manifest: somebody has edited it on this host"
-    return "" if record.editions else f"{record.path} is not in place yet"
+    return "" if record.editions and not _is_still_to_come(view, here) else f"{record.path} is not in place yet"
+
+
+def _is_still_to_come(view: Situated, here: str) -> bool:
+    """A start here would fail for want of it, and what is there was never right for this service: that there is no file, or some other."""
+    if view.runs or view.use in (here, words.KEEP):
+        return False
+    return view.use not in view.record.checked or view.record.editions[here].content is None

@@ -308,6 +308,12 @@ class Supervisor:
         record = self._journal.checkpoint.records.get(uid) if self._journal.has_session else None
         return record is not None and record.may_run
 
+    def hands_off(self, uid: str) -> str:
+        """Why nothing of it is touched here: this host's maintenance, or its own manifest. Empty: it is."""
+        checkpoint = self._journal.checkpoint if self._journal.has_session else None
+        record = checkpoint.records.get(uid) if checkpoint is not None else None
+        return (checkpoint.hands_off if checkpoint else "") or (record.hands_off if record else "")
+
     def copies_up(self) -> set[tuple[str, str]]:
         """Namespace and name of each service of which a copy is up here."""
         records = self._journal.checkpoint.records if self._journal.has_session else {}

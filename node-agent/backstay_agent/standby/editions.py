@@ -68,6 +68,9 @@ class Running(Protocol):
     def ours(self) -> Mapping[str, Sequence[RenderedResource]]:
         """The resources of it, by UID."""
 
+    def hands_off(self, uid: str) -> str:
+        """Why nothing of it is touched; empty: it is."""
+
 
 @dataclass
 class _Kept:
@@ -161,6 +164,8 @@ class Editions:
         return "; ".join(filter(None, whys))
 
     async def _taken(self, key: Key, kept: _Kept, expected: str) -> str:
+        if why := self._refused(key, kept):
+            return why
         async with kept.lock:
             wanted = expected or kept.file.use or edition_id(kept.file)
             try:
@@ -181,7 +186,12 @@ class Editions:
         while True:
             kept.wake.clear()
             before = (kept.seen, kept.trouble)
-            await self._steps(key, kept)
+            try:
+                await self._steps(key, kept)
+            except Exception as error:
+                # Whatever it is, it is this one's, and may pass. Its words might quote what was read.
+                log.warning("file not brought", extra={"path": kept.file.path, "error": type(error).__name__})
+                kept.trouble = f"it could not be brought: {type(error).__name__}"
             if before != (kept.seen, kept.trouble):
                 self._on_change()
             is_soaking = kept.record is not None and (kept.record.trial or kept.record.is_reverting)
@@ -189,8 +199,7 @@ class Editions:
 
     async def _steps(self, key: Key, kept: _Kept) -> None:
         """Until there is nothing to do but to wait."""
-        resource = RenderedPrerequisite(name=key[1], file=kept.file)
-        if why := self._refusal(kept.order.namespace, [resource]):
+        if why := self._refused(key, kept):
             kept.trouble = why
             return
         try:
@@ -199,7 +208,7 @@ class Editions:
                     view = await self._view(key, kept)
                     act = next_act(view)
                     kept.seen = replace(view, now_s=0.0)
-                    if act is None:
+                    if act is None or (view.record.editions and self._running.hands_off(key[0])):
                         kept.trouble = ""
                         return
                     await self._carry_out(key, kept, view, act)
@@ -207,6 +216,10 @@ class Editions:
             if kept.trouble != str(error):
                 log.warning("file not brought", extra={"path": kept.file.path, "why": str(error)})
             kept.trouble = str(error)
+
+    def _refused(self, key: Key, kept: _Kept) -> str:
+        """Why the host's policy does not let the service bring it."""
+        return self._refusal(kept.order.namespace, [RenderedPrerequisite(name=key[1], file=kept.file)])
 
     async def _carry_out(self, key: Key, kept: _Kept, view: Situated, act: Act) -> None:
         match act:
@@ -226,16 +239,18 @@ class Editions:
         """All that the service brings is seen at its place, for one file may name another."""
         if not kept.file.validate_with:
             return ""
-        others = {one.file.path: _target(one.file) for other, one in self._kept.items() if other[0] == key[0]}
+        mine = {other: one for other, one in self._kept.items() if other[0] == key[0]}
+        others = {one.file.path: _target(one.file) for other, one in mine.items() if not self._refused(other, one)}
         return await self._system.files.check(kept.file.validate_with, others)
 
     async def _put_or_refuse(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         try:
             await self._put(key, kept, view, edition)
         except NotInstalled as error:
-            if edition != view.target.id or edition == view.record.good:
+            # Where nothing runs it is tried again: a disk that was full, or a folder that was not there, says nothing of the edition.
+            if edition != view.record.trial:
                 raise
-            await self._note(key, kept, view.record.refusing(edition, str(error), is_reverting=bool(view.record.trial)))
+            await self._note(key, kept, view.record.refusing(edition, str(error), is_reverting=True))
 
     async def _put(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         if (here := in_place(view)) and here != edition:

@@ -50,7 +50,7 @@ class RealInstaller:
         view = private_view.VIEWS / str(next(_numbers))
         try:
             if why := await missing(argv):
-                return why
+                raise NotInstalled(why)  # nobody has called it wrong yet
             laid = await look(f"{view} (view)", partial(private_view.make_view, view, editions), limit_s=LIMIT_S)
             binds = [(copy, folder, False, 0) for copy, folder in laid]
             ended = await run_once(

@@ -16,7 +16,7 @@ from typing import Final
 
 from backstay_agent.drivers.base import NotInstalled
 from backstay_api.objects.editions import Edition
-from backstay_api.objects.prerequisites import foreign
+from backstay_api.objects.prerequisites import backstays_own, foreign
 
 from .regular_files import group, user_of
 
@@ -82,7 +82,8 @@ def _replace(path: str, folder: int, edition: Edition, there: Edition) -> None:
     name = os.path.basename(path)
     new = f".{name[:200]}.backstay-new"
     uid, gid = _uid(path, edition.owner or there.owner or "root"), _gid(path, edition.group or there.group or "root")
-    mode = int(edition.mode or there.mode or f"{_DEFAULT_MODE:o}", 8)
+    # Other content never comes to run as somebody else only because what was there did so.
+    mode = int(edition.mode, 8) if edition.mode else int(there.mode, 8) & 0o777 if there.mode else _DEFAULT_MODE
     try:
         with suppress(FileNotFoundError):
             os.unlink(new, dir_fd=folder)  # an agent that was killed has left it
@@ -106,7 +107,7 @@ def _replace(path: str, folder: int, edition: Edition, there: Edition) -> None:
 @contextmanager
 def _folder(path: str, *, may_lack: bool) -> Iterator[int | None]:
     """The folder that it stands in, come to step by step and through no link. None: there is none, and that is all right."""
-    if why := foreign(path):
+    if why := foreign(path) or backstays_own(path):
         raise NotInstalled(f"{path} {why}")
     at, walked = os.open("/", _FOLDER), "/"
     try:

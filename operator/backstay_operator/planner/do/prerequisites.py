@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backstay_api.objects.editions import KEEP
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder, RenderedPrerequisite
 from backstay_api.objects.models.resources import Resource
@@ -28,6 +29,7 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
         yield from stored(world, instance)
         return
     wanted = prerequisites_of(slot.in_force)
+    is_unmanaged = slot.in_force.spec.state == "Unmanaged"
     rollouts = {one.name: editions.rollout(world, slot.in_force, instance, one, slot.asked) for one in wanted}
     for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if wanted else ():
         yield (
@@ -37,16 +39,18 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
                 namespace=instance.metadata.namespace or "",
                 name=instance.metadata.name,
                 revision=slot.in_force.metadata.generation or 0,
-                resources=[_told(one, rollouts[one.name], host) for one in wanted],
+                resources=[_told(one, rollouts[one.name], host, is_unmanaged=is_unmanaged) for one in wanted],
             ),
         )
 
 
-def _told(resource: Resource, rollout: Rollout | None, host: str) -> RenderedPrerequisite:
+def _told(resource: Resource, rollout: Rollout | None, host: str, *, is_unmanaged: bool) -> RenderedPrerequisite:
     told = resource.as_prerequisite
     if rollout is None or told.file is None:
         return told
-    return told.model_copy(update={"file": told.file.model_copy(update={"use": rollout.use(host)})})
+    # What is Unmanaged is touched nowhere; where it runs the agent has been told so.
+    use = KEEP if is_unmanaged and host != rollout.holder else rollout.use(host)
+    return told.model_copy(update={"file": told.file.model_copy(update={"use": use})})
 
 
 def questions(world: World, slot: Slot) -> Iterator[tuple[str, CopyQuestion]]:

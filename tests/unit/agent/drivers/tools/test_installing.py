@@ -148,3 +148,23 @@ def test_a_folder_that_is_too_large_is_not_copied(folder: Path, tmp_path: Path) 
 def test_folders_within_others_are_in_their_copies() -> None:
     paths = dict.fromkeys(["/etc/a/x", "/etc/a/b/y", "/etc/ab/z", "/etc/a/w"])
     assert folders_of(paths) == ["/etc/a", "/etc/ab"]
+
+
+def test_what_ran_as_somebody_else_does_so_no_more_with_other_content_and_again_when_it_is_taken_back(folder: Path) -> None:
+    path = folder / "tool"
+    path.write_text("mine")
+    path.chmod(0o4755)
+    before = read_there(str(path))
+    install(str(path), Edition("ours"))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    install(str(path), before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o4755
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/usr/lib/backstay-agent/python", "/etc/systemd/system/backstay-agent.service.d/mine.conf", "/run/x", "/proc/sys/x"],
+)
+def test_what_is_backstays_own_is_never_written(path: str) -> None:
+    with pytest.raises(NotInstalled, match="own"):
+        install(path, Edition("ours"))

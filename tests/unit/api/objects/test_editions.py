@@ -1,0 +1,37 @@
+"""What a file that is brought to hosts must not be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backstay_api.objects.models.prerequisites import File
+from backstay_api.objects.prerequisites import fault_of_brought
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({}, ""),
+        ({"mode": "0755", "validate": ["/bin/true"]}, ""),
+        ({"sha256": "0" * 64}, "sha256: is that of content anyway: leave it out"),
+        ({"content": "a\0b"}, "content: has a NUL in it, and no text has one"),
+        ({"validate": ["true"]}, "validate: begins with no absolute path"),
+        ({"content": None, "validate": ["/bin/true"]}, "validate: goes with content, which is not given"),
+        ({"content": None, "reload": ["server"]}, "reload: goes with content, which is not given"),
+        ({"mode": "4755"}, "mode: 4755 lets whoever runs it be somebody else, and no file that is brought may do that"),
+        ({"mode": "2755"}, "mode: 2755 lets whoever runs it be somebody else, and no file that is brought may do that"),
+        # One that is not checked itself is seen at its place where another is.
+        ({"path": "/etc/my shop/a"}, "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank"),
+        ({"path": "/root/.ssh/authorized_keys"}, "path: /root/.ssh/authorized_keys is not looked at for any service: it is the host's own"),
+        (
+            {"path": "/etc/systemd/system/backstay-agent.service"},
+            "path: /etc/systemd/system/backstay-agent.service is not written for any service: it is Backstay's own",
+        ),
+        ({"path": "/usr/lib/backstay-agent/x"}, "path: /usr/lib/backstay-agent/x is not written for any service: it is Backstay's own"),
+        ({"path": "/usr/lib/backstay-agent/x", "content": None}, ""),
+    ],
+)
+def test_what_no_host_brings(said: dict[str, Any], fault: str) -> None:
+    assert fault_of_brought(File.model_validate({"path": "/etc/shop/a.conf", "content": "a\n", **said})) == fault
