@@ -96,6 +96,15 @@ def _reads(stage: Stage, name: str, host: str, text: str) -> None:
     stage.look(host, name, content=hashlib.md5("\n".join(lines).encode()).hexdigest())
 
 
+def _called_wrong(stage: Stage, content: str, host: str, why: str) -> None:
+    """By the program that checks a file with this content there."""
+    stage.machines[host].state.wrong[content] = why
+
+
+def _hard_to_tell(stage: Stage, resource: str, host: str, why: str) -> None:
+    stage.machines[host].state.hard_to_tell[resource] = why
+
+
 def _look_at_losses(stage: Stage) -> None:
     """As the operator does in quiet moments, here at once; from then on each service's answer is a part of the story."""
     assert stage.operator is not None
@@ -190,6 +199,8 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"(\w+) on (n\d) is edited at this moment: (\w+) (\w+)": lambda stage, name, host, fact, value: stage.alter(
         host, name, **{fact: value}
     ),
+    r"(\w+) is called wrong on (n\d): (.+)": _called_wrong,
+    r"(\w+) cannot be reloaded on (n\d): (.+)": _hard_to_tell,
     r"accept (\w+) of (\w+) on (n\d)": lambda stage, what, name, host: _accept(stage, what, name, host),
     r"(\w+) on (n\d) is as everywhere": lambda stage, name, host: stage.look(host, name),
     r"somebody starts (\w+) on (n\d)": lambda stage, name, host: stage.start_by_hand(host, f"{name}.service"),
@@ -204,6 +215,8 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
     for name, machine in stage.machines.items():
         is_off = "off, by its device" if machine.off_by_device else "off"
         yield f"power of {name}", f"{name} is {'on' if machine.is_on else is_off}"
+        for path, edition in machine.state.files.items():
+            yield f"{path} on {name}", f"{path} on {name} says {edition.content}"
     for service in stage.world.services.values():
         name = service.metadata.name
         yield f"{name} on hosts", f"{name} runs on {' and '.join(stage.copies(name)) or 'no host'}"
