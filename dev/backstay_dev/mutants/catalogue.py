@@ -7,6 +7,7 @@ from typing import Final
 from . import (
     agent,
     belongings,
+    brought,
     copies,
     courses,
     dependencies,
@@ -50,6 +51,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *courses.MUTANTS,
     *requests.MUTANTS,
     *belongings.MUTANTS,
+    *brought.MUTANTS,
     *verdicts.MUTANTS,
     *questions.MUTANTS,
     *holder.MUTANTS,

@@ -1,0 +1,179 @@
+"""Mutants of files that are brought to hosts: checked everywhere, tried where the service runs, taken back, and never put where they must not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import AGENT, API, DRIVERS, PLANNER, UNIT, Mutant, one
+
+_ROLLOUT: Final = f"{UNIT}/planner/judge/test_editions.py"
+_DECIDED: Final = f"{UNIT}/agent/core/test_editions.py"
+_BROUGHT: Final = f"{UNIT}/agent/test_editions.py"
+_TROUBLE: Final = f"{UNIT}/agent/test_editions_trouble.py"
+_PUT: Final = f"{UNIT}/agent/drivers/tools/test_installing.py"
+_FAULTS: Final = f"{UNIT}/api/objects/test_editions.py"
+_STORIES: Final = "tests/stories/test_text.py"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "an edit is in place nowhere before all have it and call it right",
+        f"{PLANNER}/judge/editions.py",
+        " or not self.is_staged:",
+        ":",
+        _ROLLOUT,
+    ),
+    one(
+        "those that stand by have it before the host that runs the service",
+        f"{PLANNER}/judge/editions.py",
+        "{*waiting[1:], self.holder} if waiting",
+        "{*waiting[1:]} if waiting",
+        _ROLLOUT,
+    ),
+    one(
+        "those that stand by have it one after the other",
+        f"{PLANNER}/judge/editions.py",
+        "{*waiting[1:], self.holder} if waiting",
+        "{self.holder} if waiting",
+        _ROLLOUT,
+    ),
+    one(
+        "what one host has refused is in place nowhere",
+        f"{PLANNER}/judge/editions.py",
+        " or self.refusal is not None or",
+        " or",
+        _ROLLOUT,
+    ),
+    one(
+        "what was on trial where a host was lost may have been the cause",
+        f"{PLANNER}/judge/editions.py",
+        "facts.get(TRIAL) == self.target and host != self.holder",
+        "False",
+        _ROLLOUT,
+    ),
+    one(
+        "what is Unmanaged is written to on no host that stands by",
+        f"{PLANNER}/do/prerequisites.py",
+        "KEEP if is_unmanaged and host != rollout.holder else rollout.use(host)",
+        "rollout.use(host)",
+        _STORIES,
+    ),
+    one(
+        "what the service is not well with is taken back",
+        f"{AGENT}/core/editions.py",
+        "view.restarts > trying.restarts or not view.is_well",
+        "view.restarts > trying.restarts",
+        _DECIDED,
+    ),
+    one(
+        "what was restarted with it was not well with it",
+        f"{AGENT}/core/editions.py",
+        "view.restarts > trying.restarts or not view.is_well",
+        "not view.is_well",
+        _DECIDED,
+    ),
+    one(
+        "an edit is on trial for long enough",
+        f"{AGENT}/core/editions.py",
+        "view.now_s - trying.since_s >= SOAK_S",
+        "view.now_s - trying.since_s >= 0.0",
+        _DECIDED,
+    ),
+    one(
+        "what is on trial is not what others are compared by",
+        f"{AGENT}/core/editions.py",
+        "edition = record.good if view.runs and record.good else here",
+        "edition = here",
+        _DECIDED,
+    ),
+    one(
+        "a trial is remembered before its file is put in place",
+        f"{AGENT}/core/editions.py",
+        "    return Note(replace(record, trial=view.use)) if is_next",
+        "    return Put(view.use) if is_next",
+        _DECIDED,
+    ),
+    one(
+        "what is remembered is on the disk",
+        f"{AGENT}/standby/editions.py",
+        "        await self._disk.write(_name(key), json.dumps(record.to_json()))\n",
+        "",
+        _BROUGHT,
+    ),
+    one(
+        "what the policy of a host refuses is not brought there",
+        f"{AGENT}/standby/editions.py",
+        "            kept.trouble = why\n            return\n",
+        "            kept.trouble = why\n",
+        _BROUGHT,
+    ),
+    one(
+        "nor is it by a start",
+        f"{AGENT}/standby/editions.py",
+        "        if why := self._refused(key, kept):\n            return why\n        async with",
+        "        async with",
+        _TROUBLE,
+    ),
+    one(
+        "hands off nothing is written",
+        f"{AGENT}/standby/editions.py",
+        "act is None or (view.record.editions and self._running.hands_off(key[0]))",
+        "act is None",
+        _TROUBLE,
+    ),
+    one(
+        "what cannot be put where nothing runs is not called wrong",
+        f"{AGENT}/standby/editions.py",
+        "            if edition != view.record.trial:\n                raise\n",
+        "",
+        _TROUBLE,
+    ),
+    one(
+        "a host without its first edition is not ready",
+        f"{AGENT}/core/editions.py",
+        " or view.record.editions[here].content is None",
+        "",
+        _TROUBLE,
+    ),
+    one(
+        "a host whose edition nobody has called right yet is not ready",
+        f"{AGENT}/core/editions.py",
+        "view.use not in view.record.checked or view.record",
+        "view.record",
+        _DECIDED,
+    ),
+    one(
+        "no link is followed on the way to a file",
+        f"{DRIVERS}/tools/installing.py",
+        "os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+        "os.O_DIRECTORY | os.O_CLOEXEC",
+        _PUT,
+    ),
+    one(
+        "nothing is put into a folder into which everybody may write",
+        f"{DRIVERS}/tools/installing.py",
+        "st_mode & stat.S_IWOTH",
+        "st_mode & 0",
+        _PUT,
+    ),
+    one(
+        "other content does not run as somebody else because what was there did",
+        f"{DRIVERS}/tools/installing.py",
+        "int(there.mode, 8) & 0o777 if there.mode",
+        "int(there.mode, 8) if there.mode",
+        _PUT,
+    ),
+    one(
+        "a file that is brought never runs as somebody else",
+        f"{API}/objects/editions.py",
+        "int(file.mode, 8) & 0o6000",
+        "False",
+        _FAULTS,
+    ),
+    one(
+        "a file that is brought is none of Backstay's own",
+        f"{API}/objects/prerequisites.py",
+        "if editions.is_brought(file) and (why := backstays_own(file.path)):",
+        "if editions.is_brought(file) and (why := False):",
+        _FAULTS,
+    ),
+)
