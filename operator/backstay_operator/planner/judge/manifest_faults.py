@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backstay_api.objects import windows
+from backstay_api.objects.bounds import MOST_CONTENT_BYTES
 from backstay_api.objects.durations import seconds
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.resources import Resource, Timeouts
@@ -62,6 +64,19 @@ def _reloads_no_unit(service: HAService) -> Fault | None:
                     "InvalidFile", f"{path_of(resource)}.reload: {name} is no systemd resource of this service"
                 )
     return None
+
+
+def _brings_too_much(service: HAService) -> Fault | None:
+    """No order with more would ever fit, and nobody would say why no host is ready."""
+    contents = [one.file.content for one in service.spec.resources if one.file is not None and one.file.content]
+    much = sum(len(json.dumps(content, ensure_ascii=False).encode()) for content in contents)
+    if much <= MOST_CONTENT_BYTES:
+        return None
+    return Fault(
+        "InvalidFile",
+        f"spec.resources: the contents of files have {-(-much // 1024)} KiB together, as hosts are told them, and may have"
+        f" {MOST_CONTENT_BYTES // 1024}",
+    )
 
 
 def _faulty(service: HAService) -> Fault | None:
@@ -313,6 +328,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Fault | None]]] = (
     _not_exclusive,
     _faulty,
     _reloads_no_unit,
+    _brings_too_much,
     _only_looked_at,
     _faulty_probe,
     _named_twice,

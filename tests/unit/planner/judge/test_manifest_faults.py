@@ -42,6 +42,30 @@ FILE: Raw = {"name": "conf", "file": {"path": "/etc/web.conf"}}
             "InvalidCertificate",
             "certificate.key: /etc/ssh/ssh_host_rsa_key is not looked at",
         ),
+        (
+            [{"name": str(n), "file": {"path": f"/etc/{n}", "content": "\u20ac" * 12_000}} for n in range(2)] + [unit()],
+            "Single",
+            "InvalidFile",
+            "the contents of files have 71 KiB together, as hosts are told them, and may have 64",
+        ),
+        (
+            [{"name": "a", "file": {"path": "/etc/a", "content": "\x01" * 11_000}}, unit()],
+            "Single",
+            "InvalidFile",
+            "the contents of files have 65 KiB together",
+        ),
+        (
+            [{"name": "a", "file": {"path": "/etc/a", "content": "a", "reload": ["a"]}}, unit()],
+            "Single",
+            "InvalidFile",
+            "file.reload: a is no systemd resource of this service",
+        ),
+        (
+            [{"name": n, "file": {"path": "/etc/a", "content": n}} for n in ("a", "b")] + [unit()],
+            "Single",
+            "NamedTwice",
+            "resources a and b both name",
+        ),
         ([{"name": "a", "path": {"path": "/root/a"}}, unit()], "Single", "InvalidFolder", "/root/a is not looked at"),
         (
             [{"name": "a", "path": {"path": "/a", "exclude": ["**/a/**/b/**"]}}, unit()],
