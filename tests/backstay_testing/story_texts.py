@@ -215,8 +215,8 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
     for name, machine in stage.machines.items():
         is_off = "off, by its device" if machine.off_by_device else "off"
         yield f"power of {name}", f"{name} is {'on' if machine.is_on else is_off}"
-        for path, edition in machine.state.files.items():
-            yield f"{path} on {name}", f"{path} on {name} says {edition.content}"
+        files = machine.state.files.items()
+        yield from ((f"{path} on {name}", f"{path} on {name} says {edition.content}") for path, edition in files)
     for service in stage.world.services.values():
         name = service.metadata.name
         yield f"{name} on hosts", f"{name} runs on {' and '.join(stage.copies(name)) or 'no host'}"

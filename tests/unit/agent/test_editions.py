@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.core import editions
 from backstay_agent.core.editions import SOAK_S, Edition
 from backstay_agent.core.health import Verdict
@@ -17,6 +16,7 @@ from backstay_api.objects.plain import ExpectedCopy
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_testing.agent_world import World, enrolled, running
 from backstay_testing.editions import PATH, PROBED, A, B, bring, said, there, until_says
+
 
 @in_virtual_time
 async def test_a_standby_checks_it_and_puts_it_in_place() -> None:

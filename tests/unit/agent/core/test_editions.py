@@ -162,8 +162,12 @@ def test_a_record_is_read_as_it_was_written(content: str, owner: str | None, tri
     [
         pytest.param(view(record(A), use=B, there=A), False, id="what it would start with is not checked yet"),
         pytest.param(view(AB, use=B, there=A), True, id="it would put it in place before it starts"),
-        pytest.param(view(record(Edition(), B), use=B, there=Edition()), False, id="but there is no file, and never was"),
-        pytest.param(view(record(Edition(), B), use=Edition(), there=Edition()), True, id="unless that is what is right"),
+        pytest.param(
+            view(record(Edition(), B), use=B, there=Edition()), False, id="but there is no file, and never was"
+        ),
+        pytest.param(
+            view(record(Edition(), B), use=Edition(), there=Edition()), True, id="unless that is what is right"
+        ),
         pytest.param(replace(view(record(A), use=A, there=A), use="0" * 32), True, id="whatever is there stays"),
         pytest.param(view(replace(record(A), good=A.id), use=B, there=A, **WELL), True, id="it runs here"),
     ],

@@ -23,13 +23,22 @@ from backstay_api.objects.prerequisites import fault_of_brought
         ({"mode": "4755"}, "mode: 4755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         ({"mode": "2755"}, "mode: 2755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         # One that is not checked itself is seen at its place where another is.
-        ({"path": "/etc/my shop/a"}, "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank"),
-        ({"path": "/root/.ssh/authorized_keys"}, "path: /root/.ssh/authorized_keys is not looked at for any service: it is the host's own"),
+        (
+            {"path": "/etc/my shop/a"},
+            "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank",
+        ),
+        (
+            {"path": "/root/.ssh/authorized_keys"},
+            "path: /root/.ssh/authorized_keys is not looked at for any service: it is the host's own",
+        ),
         (
             {"path": "/etc/systemd/system/backstay-agent.service"},
             "path: /etc/systemd/system/backstay-agent.service is not written for any service: it is Backstay's own",
         ),
-        ({"path": "/usr/lib/backstay-agent/x"}, "path: /usr/lib/backstay-agent/x is not written for any service: it is Backstay's own"),
+        (
+            {"path": "/usr/lib/backstay-agent/x"},
+            "path: /usr/lib/backstay-agent/x is not written for any service: it is Backstay's own",
+        ),
         ({"path": "/usr/lib/backstay-agent/x", "content": None}, ""),
     ],
 )

@@ -43,7 +43,8 @@ FILE: Raw = {"name": "conf", "file": {"path": "/etc/web.conf"}}
             "certificate.key: /etc/ssh/ssh_host_rsa_key is not looked at",
         ),
         (
-            [{"name": str(n), "file": {"path": f"/etc/{n}", "content": "\u20ac" * 12_000}} for n in range(2)] + [unit()],
+            [{"name": str(n), "file": {"path": f"/etc/{n}", "content": "\u20ac" * 12_000}} for n in range(2)]
+            + [unit()],
             "Single",
             "InvalidFile",
             "the contents of files have 71 KiB together, as hosts are told them, and may have 64",

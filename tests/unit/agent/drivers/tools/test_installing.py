@@ -150,7 +150,9 @@ def test_folders_within_others_are_in_their_copies() -> None:
     assert folders_of(paths) == ["/etc/a", "/etc/ab"]
 
 
-def test_what_ran_as_somebody_else_does_so_no_more_with_other_content_and_again_when_it_is_taken_back(folder: Path) -> None:
+def test_what_ran_as_somebody_else_does_so_no_more_with_other_content_and_again_when_it_is_taken_back(
+    folder: Path,
+) -> None:
     path = folder / "tool"
     path.write_text("mine")
     path.chmod(0o4755)
@@ -163,7 +165,12 @@ def test_what_ran_as_somebody_else_does_so_no_more_with_other_content_and_again_
 
 @pytest.mark.parametrize(
     "path",
-    ["/usr/lib/backstay-agent/python", "/etc/systemd/system/backstay-agent.service.d/mine.conf", "/run/x", "/proc/sys/x"],
+    [
+        "/usr/lib/backstay-agent/python",
+        "/etc/systemd/system/backstay-agent.service.d/mine.conf",
+        "/run/x",
+        "/proc/sys/x",
+    ],
 )
 def test_what_is_backstays_own_is_never_written(path: str) -> None:
     with pytest.raises(NotInstalled, match="own"):
