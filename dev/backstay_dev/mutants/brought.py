@@ -1,4 +1,4 @@
-"""Mutants of files that are brought to hosts: checked everywhere, tried where the service runs, taken back, and kept from what is not theirs."""
+"""Mutants of files that are brought to hosts: checked everywhere, tried where the service runs, taken back, kept from what is not theirs."""
 
 from __future__ import annotations
 
