@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from backstay_agent.drivers.base import Observed
-from backstay_agent.fake import Script
+from backstay_agent.fake_script import Script
 from backstay_agent.standby.standbys import LOOK_AGAIN_S
 from backstay_api.client.api import Api
 from backstay_api.memory.server import Change
