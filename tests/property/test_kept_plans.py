@@ -21,11 +21,12 @@ from backstay_operator.control.watch.cache import with_known_entries
 from backstay_operator.planner import rest
 from backstay_operator.planner.actions import WriteServiceStatus
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
+from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.know.losses import Domain, HostLoss, Losses
 from backstay_operator.planner.know.world import Failed, LeaseSeen, OwnPath, Rebooting, Settings, World
 from backstay_operator.planner.plan import Plan, plan
-from backstay_testing.worlds import own_copy
+from backstay_testing.worlds import own_copy, say_seen
 
 KEY: Final = "default/s00000"
 """The service that most befalls. It has n0 and n1, of three hosts, as its holder and standbys in some order."""
@@ -316,6 +317,36 @@ def test_nor_does_any_sequence_of_changes_part_the_two(names: list[str], pools: 
         if world.services.keys() >= {KEY} and world.instances.keys() >= {"default/s00000-0"} and len(world.leases) > 3:
             CHANGES[name](world)
     assert plan(world) == from_nothing(world)
+
+
+def says_it_has(world: World, host: str, content: str) -> None:
+    """Of a file that the service names."""
+    finding = {"name": "conf", "facts": {"content": content * 32, "mode": "0644"}}
+    say_seen(world, world.services[KEY], host, finding, uid=world.instances["default/s00000-0"].uid)
+    _put(world, world.assignments[host])
+
+
+def test_what_a_host_has_that_is_not_selected_any_more_is_a_change_of_whom_it_is_held_against() -> None:
+    """A person has accepted that its holder's copy of a file differs from the one there: that ends with the copy there."""
+    world = at_rest(2)
+    selected, elsewhere = holder(world), "n0001"
+    conf = {"name": "conf", "file": {"path": "/etc/web.conf"}}
+    service(resources=[conf, *world.services[KEY].wire()["spec"]["resources"]])(world)
+    uid, facts = world.instances["default/s00000-0"].uid, {"content": "b" * 32, "mode": "0644"}
+    mine = fingerprint(uid, "file /etc/web.conf", {**facts, "content": "a" * 32})
+    word = AcceptedDrift(
+        by="ann", at="2026-01-01T00:00:00Z", instance="s00000-0", reason="", resource="conf",
+        host=selected, fingerprint=mine, than=elsewhere, reference=fingerprint(uid, "file /etc/web.conf", facts),
+    )  # fmt: skip
+    annotated(ACCEPT_ANNOTATION, word.line)(world)
+    says_it_has(world, selected, "a")
+    says_it_has(world, elsewhere, "b")
+    bench_plan.settled(world)
+    before = plan(world)
+    assert rest._TOPIC in world.kept[KEY], "its service is at rest all the same"
+    says_it_has(world, elsewhere, "a")
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions != before.actions
 
 
 ELSEWHERE: Final = (
