@@ -162,6 +162,11 @@ def test_what_a_host_has_that_is_not_selected_any_more_is_a_change_of_whom_it_is
     says_it_has(world, elsewhere, "a")
     made = plan(world)
     assert made == from_nothing(world) and made.actions != before.actions
+    bench_plan.settled(world)
+    assert not plan(world).actions and rest._TOPIC in world.kept[KEY]
+    says_it_has(world, "n0003", "b")
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions, "a host that has said nothing of it before has it so now"
 
 
 ELSEWHERE: Final = (
