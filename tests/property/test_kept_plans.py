@@ -2,240 +2,53 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backstay_api.objects.models import FenceRequest, HAService, Host, HostAssignment
-from backstay_api.objects.models.assignment import StandbyReport
-from backstay_api.objects.models.instance import Closed
+from backstay_api.objects.models import HAService, HostAssignment
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_dev.show import bench_plan
-from backstay_operator.control.watch.cache import with_known_entries
 from backstay_operator.planner import rest
 from backstay_operator.planner.actions import WriteServiceStatus
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
+from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
 from backstay_operator.planner.know.losses import Domain, HostLoss, Losses
-from backstay_operator.planner.know.world import Failed, LeaseSeen, OwnPath, Rebooting, Settings, World
-from backstay_operator.planner.plan import Plan, plan
-from backstay_testing.worlds import own_copy
-
-KEY: Final = "default/s00000"
-"""The service that most befalls. It has n0 and n1, of three hosts, as its holder and standbys in some order."""
-Change = Callable[[World], object]
-
-
-@cache
-def settled(pools: int) -> World:
-    world = replace(bench_plan.empty(4 * pools, 4), settings=Settings(keeps_plans_from=0))
-    for number, known in enumerate(list(world.hosts.values()) if pools > 1 else ()):
-        labels = {"rack": f"r{number % pools}"}
-        world.put_host(known.model_copy(update={"metadata": known.metadata.model_copy(update={"labels": labels})}))
-    for number, asking in enumerate(list(world.services.values()) if pools > 1 else ()):
-        raw = asking.wire()
-        placement = {"hosts": {"matchLabels": {"rack": f"r{number % pools}"}}}
-        world.put_service(HAService.from_wire({**raw, "spec": {**raw["spec"], "placement": placement}}))
-    return bench_plan.settled(world)
-
-
-def at_rest(pools: int = 1) -> World:
-    """Four services, all at rest, and four hosts for each of their pools; what is done to it is done to nobody else's."""
-    return own_copy(settled(pools))
-
-
-def from_nothing(world: World) -> Plan:
-    return plan(replace(world, kept=defaultdict(dict)))
-
-
-# --- what may happen -------------------------------------------------------------------------------------------------
-
-
-def holder(world: World) -> str:
-    return world.instances["default/s00000-0"].holder or "n0000"
-
-
-def other(world: World) -> str:
-    """A host that is asked to be ready for it."""
-    its = world.services[KEY].spec.placement.hosts
-    labels = its.match_labels if its else {}
-    hosts = [
-        name for name, host in sorted(world.hosts.items()) if labels.items() <= (host.metadata.labels or {}).items()
-    ]
-    return next((name for name in hosts if name != holder(world)), hosts[0] if hosts else "n0000")
-
-
-def service(**spec: Any) -> Change:
-    def change(world: World) -> None:
-        raw = world.services[KEY].wire()
-        meta = {**raw["metadata"], "generation": raw["metadata"]["generation"] + 1}
-        world.put_service(HAService.from_wire({**raw, "metadata": meta, "spec": {**raw["spec"], **spec}}))
-
-    return change
-
-
-def annotated(name: str, text: str) -> Change:
-    def change(world: World) -> None:
-        known = world.services[KEY]
-        meta = known.metadata.model_copy(update={"annotations": {name: text}})
-        world.put_service(known.model_copy(update={"metadata": meta}))
-
-    return change
-
-
-def meta(of: str, **news: Any) -> Change:
-    """Of the service, its instance or its holder."""
-
-    def change(world: World) -> None:
-        puts = {"service": (world.services, KEY), "instance": (world.instances, "default/s00000-0")}
-        known, key = puts.get(of, (world.hosts, holder(world)))
-        object_ = known[key]  # type: ignore[index]
-        changed = object_.model_copy(update={"metadata": object_.metadata.model_copy(update=news)})
-        known[key] = changed  # type: ignore[index]
-
-    return change
-
-
-def on_host(who: Callable[[World], str], **spec: Any) -> Change:
-    def change(world: World) -> None:
-        if who(world) not in world.hosts:
-            return
-        raw = world.hosts[who(world)].wire()
-        world.put_host(Host.from_wire({**raw, "spec": {**raw["spec"], **spec}}))
-
-    return change
-
-
-def says(who: Callable[[World], str], part: str = "status", **news: Any) -> Change:
-    def change(world: World) -> None:
-        if who(world) not in world.assignments:
-            return  # a change before has taken it away
-        raw = world.assignments[who(world)].wire()
-        _put(world, HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))
-
-    return change
-
-
-def _put(world: World, assignment: HostAssignment) -> None:
-    """As the cache has it: what says the same is the very object."""
-    world.put_assignment(with_known_entries(world, assignment))
-
-
-def of_it(part: str, **news: Any) -> Change:
-    """What its holder is told about it (spec), or says of it (status)."""
-
-    def change(world: World) -> None:
-        raw, uid = world.assignments[holder(world)].wire(), world.instances["default/s00000-0"].uid
-        raw[part]["instances"].get(uid, {}).update(news)
-        _put(world, HostAssignment.from_wire(raw))
-
-    return change
-
-
-def reports(**news: Any) -> Change:
-    return of_it("status", **news)
-
-
-def answers(**news: Any) -> Change:
-    """Every host that may be asked, so that somebody has been."""
-
-    def change(world: World) -> None:
-        uid = world.instances["default/s00000-0"].uid
-        for name, known in list(world.assignments.items()):
-            said = known.status.standbys.get(uid, StandbyReport(ready=True, revision=1)).model_copy(update=news)
-            status = known.status.model_copy(update={"standbys": {**known.status.standbys, uid: said}})
-            if name != holder(world):
-                world.put_assignment(known.model_copy(update={"status": status}))
-
-    return change
-
-
-def lease(who: Callable[[World], str], **news: Any) -> Change:
-    def change(world: World) -> None:
-        seen = world.leases[who(world)]
-        world.leases[who(world)] = replace(seen, **news)
-
-    return change
-
-
-def sealed(world: World) -> None:
-    seen = world.leases[holder(world)]
-    world.leases[holder(world)] = LeaseSeen(seen.lease.sealed_(), seen.first_seen_s, world.now_s)
-
-
-def passes(seconds: float) -> Change:
-    def change(world: World) -> None:
-        world.now_s += seconds
-        for name, seen in world.leases.items():
-            world.leases[name] = replace(seen, first_seen_s=world.now_s, moved_s=world.now_s)
-
-    return change
-
-
-def falls_silent(world: World) -> None:
-    world.leases[holder(world)] = replace(world.leases[holder(world)], first_seen_s=world.now_s - 60)
-
-
-def of_world(**news: Any) -> Change:
-    def change(world: World) -> None:
-        for name, value in news.items():
-            known = getattr(world, name)
-            setattr(world, name, {**known, **value} if isinstance(known, dict) else value)
-
-    return change
-
-
-def drops_claim(world: World) -> None:
-    world.claims.clear()
-
-
-def another_has_it(world: World) -> None:
-    for key, claim in list(world.claims.items()):
-        mine = [one.model_copy(update={"uid": "stranger", "name": "stranger"}) for one in claim.spec.hosts or ()]
-        world.claims[key] = claim.model_copy(update={"spec": claim.spec.model_copy(update={"hosts": mine})})
-
-
-def another_wants_it(world: World) -> None:
-    known = world.services[KEY]
-    stamp = known.metadata.model_copy(update={"name": "s0", "uid": "s0", "creation_timestamp": None})
-    world.put_service(known.model_copy(update={"metadata": stamp}))
-
-
-def loses_its_instance(world: World) -> None:
-    world.drop_instance("default/s00000-0")
-
-
-def is_granted_nowhere(world: World) -> None:
-    known = world.instances["default/s00000-0"]
-    closed = Closed(epoch=known.spec.epoch, evidence="Released", why="stopped")
-    spec = known.spec.model_copy(update={"grant": None, "closed": closed})
-    world.put_instance(known.model_copy(update={"spec": spec}))
-
-
-def reboots(world: World) -> None:
-    known = world.instances["default/s00000-0"]
-    world.rebooting[known.uid] = Rebooting(known.spec.epoch, other(world), world.now_s)
-
-
-def has_failed(world: World) -> None:
-    known = world.instances["default/s00000-0"]
-    world.failed_s[known.uid, Failed("s00000-0", other(world), 1)] = world.now_s
-    reports(phase="Failed", why="exit code 1")(world)
-
-
-def is_fenced(world: World) -> None:
-    session = world.assignments[holder(world)].status.session
-    assert session is not None
-    spec = {"host": holder(world), "session": session.ref.wire(), "want": "Off"}
-    evidence = {"evidence": {"why": "read off", "at": world.wall, "level": "power"}}
-    world.put_request(FenceRequest.from_wire({"metadata": {"name": "f", "uid": "f"}, "spec": spec, "status": evidence}))
-
+from backstay_operator.planner.know.world import OwnPath, World
+from backstay_operator.planner.plan import plan
+from backstay_testing.resting import (
+    KEY,
+    Change,
+    annotated,
+    another_has_it,
+    another_wants_it,
+    answers,
+    at_rest,
+    drops_claim,
+    falls_silent,
+    from_nothing,
+    has_failed,
+    holder,
+    is_fenced,
+    is_granted_nowhere,
+    loses_its_instance,
+    meta,
+    of_it,
+    of_world,
+    on_host,
+    other,
+    passes,
+    put_known,
+    reboots,
+    reports,
+    says,
+    sealed,
+    service,
+)
+from backstay_testing.worlds import say_seen
 
 POWER: Final = {"matchLabels": {"rack": "r1"}}
 CHANGES: Final[dict[str, Change]] = {
@@ -318,6 +131,44 @@ def test_nor_does_any_sequence_of_changes_part_the_two(names: list[str], pools: 
     assert plan(world) == from_nothing(world)
 
 
+def says_it_has(world: World, host: str, content: str) -> None:
+    """Of a file that the service names."""
+    finding = {"name": "conf", "facts": {"content": content * 32, "mode": "0644"}}
+    say_seen(world, world.services[KEY], host, finding, uid=world.instances["default/s00000-0"].uid)
+    put_known(world, world.assignments[host])
+
+
+def test_what_a_host_has_that_is_not_selected_any_more_is_a_change_of_whom_it_is_held_against() -> None:
+    """A person has accepted that its holder's copy of a file differs from the one there: that ends with the copy there."""
+    world = at_rest(2)
+    selected, elsewhere = holder(world), "n0001"
+    conf = {"name": "conf", "file": {"path": "/etc/web.conf"}}
+    service(resources=[conf, *world.services[KEY].wire()["spec"]["resources"]])(world)
+    uid, facts = world.instances["default/s00000-0"].uid, {"content": "b" * 32, "mode": "0644"}
+    mine = fingerprint(uid, "file /etc/web.conf", {**facts, "content": "a" * 32})
+    word = AcceptedDrift(
+        by="ann", at="2026-01-01T00:00:00Z", instance="s00000-0", reason="", resource="conf",
+        host=selected, fingerprint=mine, than=elsewhere, reference=fingerprint(uid, "file /etc/web.conf", facts),
+    )  # fmt: skip
+    annotated(ACCEPT_ANNOTATION, word.line)(world)
+    says_it_has(world, selected, "a")
+    says_it_has(world, elsewhere, "b")
+    bench_plan.settled(world)
+    before = plan(world)
+    assert rest._TOPIC in world.kept[KEY], "its service is at rest all the same"
+    old = world.kept[KEY][rest._TOPIC][1]
+    on_host(lambda _: elsewhere, maintenance={"mode": "Drain"})(world)
+    assert plan(world) == from_nothing(world) and world.kept[KEY][rest._TOPIC][1] is not old, "it is looked up anew"
+    says_it_has(world, elsewhere, "a")
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions != before.actions
+    bench_plan.settled(world)
+    assert not plan(world).actions and rest._TOPIC in world.kept[KEY]
+    says_it_has(world, "n0003", "b")
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions, "a host that has said nothing of it before has it so now"
+
+
 ELSEWHERE: Final = (
     "its holder is drained",
     "its holder falls silent",
@@ -355,6 +206,10 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     theirs = world.kept["default/s00001"][rest._TOPIC][1]
     plan(world)
     assert before.keys() == world.services.keys() and world.kept["default/s00001"][rest._TOPIC][1] is theirs
+    theirs_too = HostLoss(Domain("n0001", ("n0001",)), (), (("default/s00001-0", "no room"),))
+    world.losses = Losses((lost, theirs_too))
+    assert plan(world) == from_nothing(world)
+    assert rest._TOPIC not in world.kept["default/s00001"], "something is told of it now, and nothing else has changed"
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:
@@ -368,7 +223,7 @@ def left_by_a_gone_copy(world: World, *, released: bool) -> None:
     report = {**told, "revision": 1, "phase": "Stopped" if released else "Stopping", "released": released}
     raw["spec"]["instances"]["gone"] = order
     raw["status"]["instances"] = {**raw["status"].get("instances", {}), "gone": report}
-    _put(world, HostAssignment.from_wire(raw))
+    put_known(world, HostAssignment.from_wire(raw))
 
 
 def test_that_a_copy_which_is_gone_has_left_a_host_is_a_change_of_its_service() -> None:

@@ -89,11 +89,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "for key in _replaced(before.instances, world.instances):",
         "for key in list[str]():",
     ),
+    one(
+        "a plan is looked up again where this is another: what a host has of what it needs",
+        _TOUCHED,
+        "looks = spec.prerequisites, status.prerequisites",
+        "looks = dict[str, object](), dict[str, object]()",
+        _KEPT,
+    ),
     _unseen("a claim", "found |= world.wanted_by.get(name, set())", "found |= set()"),
     _unseen(
         "what hosts say",
-        "return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles",
-        "return {}, {}, {}, {}, {}, {}",
+        "return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles, *looks",
+        "return {}, {}, {}, {}, {}, {}, *looks",
     ),
     one(
         "a plan is looked up again where this is another: what a copy that is gone has left",

@@ -121,8 +121,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what was noted later than all that is known has a greater number",
         f"{DRIVERS}/ocf/helpers.py",
-        "[(known[0] if known else 0) + 1, value]",
-        "[(before[key][0] if key in before else 0) + 1, value]",
+        "min((known[0] if known else 0) + 1, GREATEST)",
+        "min((before[key][0] if key in before else 0) + 1, GREATEST)",
         f"{UNIT}/agent/drivers/ocf/test_shared.py",
     ),
     one(

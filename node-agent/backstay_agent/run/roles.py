@@ -73,7 +73,7 @@ class Roles:
         room = MOST_BYTES
         for uid, copy in sorted(self._copies.items()):
             report = RoleReport(attributes=tuple(self._driver(copy.resource).noted(copy.resource)))
-            room -= sum(100 + len(one.name) + len(one.value or "") for one in report.attributes)
+            room -= sum(100 + len(one.name) + len((one.value or "").encode()) for one in report.attributes)
             if report.attributes and room >= 0:
                 found[uid] = report
         return found

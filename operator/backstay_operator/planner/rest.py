@@ -10,6 +10,7 @@ looked up whether their plans still hold.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from operator import is_
@@ -188,7 +189,7 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
     waits = [world.rebooting.get(one.uid) for one in instances]
     left = [world.losses.left_of.get(one.key) for one in instances] if world.losses else []
     circle = known.around.of(world, service)
-    others = _others(world, circle, instances, claims, told)
+    others = _others(world, service, circle, instances, claims, told)
     hosts = [known.around.said.get(host) for host in others]
     values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
     return (values, circle, *hosts, service, *instances, *claims, *entries, *waits)
@@ -196,13 +197,15 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
 
 def _others(
     world: World,
+    service: HAService,
     circle: Circle,
     instances: Sequence[HAInstance],
     claims: Sequence[ResourceClaim | None],
     told: Sequence[tuple[str, str]],
 ) -> tuple[str, ...]:
-    """Hosts that it does not select, and that hold it, speak of it, or are still recorded as claimed."""
+    """Hosts that it does not select, and that hold it, speak of it, are still recorded as claimed, or had what it ran well with last."""
     found = {*(one.holder for one in instances if one.holder), *(host for host, _ in told)}
+    found.update(one.host for one in service.status.last_ran_with)
     found = found.union(*(_claimed_on(world, one) for one in claims if one is not None))
     return tuple(sorted(found - circle.hosts))
 
@@ -228,14 +231,26 @@ def _recorded(world: World, claim: ResourceClaim) -> Set[tuple[str, str]]:
 
 def _speaking_of(world: World, uid: str) -> Set[str]:
     """Hosts that say anything of an instance, or are told anything about it."""
-    indexes = (world.reported_by, world.ordered_on, world.asked_on)
+    looked = world.once("looked at by", (), lambda: _looked_at_by(world))
+    indexes = (world.reported_by, world.ordered_on, world.asked_on, looked)
     return {host for index in indexes for host in index.get(uid, ())}
+
+
+def _looked_at_by(world: World) -> Mapping[str, Set[str]]:
+    """Hosts by the UID of an instance of which they have looked, or are to look, at what it needs: any host is held against any other."""
+    found = defaultdict[str, set[str]](set)
+    for host, one in world.assignments.items():
+        for uid in one.spec.prerequisites.keys() | one.status.prerequisites.keys():
+            found[uid].add(host)
+    return found
 
 
 def _entries(world: World, host: str, uid: str) -> Iterator[object]:
     spec, status = world.assignments[host].spec, world.assignments[host].status
     for entries in (spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles):
         yield entries.get(uid)
+    for looks in (spec.prerequisites, status.prerequisites):
+        yield looks.get(uid)
 
 
 def is_at_rest(world: World, decision: Decision) -> bool:

@@ -35,6 +35,8 @@ REFUSED: Final = (
 WRONG, UNANSWERED, UNKNOWN = 64, 69, 105  # as Pacemaker exits
 MOST, LONGEST = 64, 512
 """Attributes of one resource with roles, and characters of a value: others are told them all (`bounds.MOST_ATTRIBUTES`)."""
+GREATEST: Final = 10**15 - 1
+"""Number of a value. What is refused (`models.roles`) is refused with all that this host reports, and others say which number is next."""
 _MON: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
 <nodes>
 {nodes}
@@ -143,7 +145,7 @@ def _attribute(
     is_score = tool == "crm_master" or (tool == "crm_attribute" and said("-p", "--promotion") is not None)
     resource = said("-r", "--resource") or environ.get("OCF_RESOURCE_INSTANCE", "")
     name = f"master-{resource}" if is_score else said("-n", "--name") or ""
-    if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,200}", name):
+    if not re.fullmatch(r"[A-Za-z0-9_:#@+-][A-Za-z0-9_.:#@+-]{0,199}", name):
         return WRONG, f"{tool}: {name!r} is not the name of an attribute"
     lasts = said("-l", "--lifetime") or ("forever" if tool == "crm_attribute" and not is_score else "reboot")
     if (shared := _shared(environ, places)) is not None and (key := _key_of(said, name, lasts, host)):
@@ -273,7 +275,7 @@ class Shared:
             before, known = self.own, self.known().get(key)
             if (known[1] if known else None) == value:
                 return ""
-            after = {**before, key: [(known[0] if known else 0) + 1, value]}
+            after = {**before, key: [min((known[0] if known else 0) + 1, GREATEST), value]}
             if len(after) > MOST:
                 after = {one: noted for one, noted in after.items() if noted[1] is not None or one == key}
             if len(after) > MOST:

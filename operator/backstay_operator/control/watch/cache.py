@@ -268,9 +268,11 @@ def with_known_entries(world: World, after: HostAssignment) -> HostAssignment:
     spec = {"instances": _known(before.spec.instances, after.spec.instances)}
     spec |= {"standbys": _known(before.spec.standbys, after.spec.standbys)}
     spec |= {"roles": _known(before.spec.roles, after.spec.roles)}
+    spec |= {"prerequisites": _known(before.spec.prerequisites, after.spec.prerequisites)}
     status = {"instances": _known(before.status.instances, after.status.instances)}
     status |= {"standbys": _known(before.status.standbys, after.status.standbys)}
     status |= {"roles": _known(before.status.roles, after.status.roles)}
+    status |= {"prerequisites": _known(before.status.prerequisites, after.status.prerequisites)}
     parts = {"spec": after.spec.model_copy(update=spec), "status": after.status.model_copy(update=status)}
     return after.model_copy(update=parts)
 

@@ -5,6 +5,7 @@ It is their own affair (`redis` looks there whom to follow): nothing here is dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ from backstay_operator.planner.know.world import World
 Told = tuple[str, str, RoleOrder]
 """Host, UID of the HAInstance of the copy there, and what that is told."""
 _MOST_COPIES: Final = 64
+_IS_NAME: Final = re.compile("[A-Za-z0-9_.-]{1,253}")
+"""As `NodeName` has it: a host may say anything, and no service is left without a plan for that."""
 _SCOPES: Final = ("Cluster", "Forever", "Reboot")
 
 
@@ -44,6 +47,8 @@ def latest(noted: Iterable[Attribute], *, of: Iterable[str]) -> list[Attribute]:
     there, found = set(of), dict[tuple[str, str, str], Attribute]()
     for one in noted:
         key = one.scope, one.host, one.name
+        if not (one.value or " ").isprintable():
+            continue  # no agent notes such a value: it would be told to the programs of other hosts
         if (one.scope != "Reboot" or one.host in there) and (key not in found or _rank(found[key]) < _rank(one)):
             found[key] = one
     # What was deleted is dropped first where there is no room: all that is lost is that somebody may be told an older value.
@@ -60,9 +65,10 @@ def _place(one: Attribute) -> tuple[int, str, str]:
 
 
 def _noted(world: World, instances: Sequence[HAInstance]) -> Iterator[Attribute]:
-    """What hosts say, and what others were told of it before: who noted it may be gone, and have been the only one."""
+    """What hosts say that hold a copy, or were told to run one; and what others were told of it before: who noted it may be gone, and have
+    been the only one. Whatever else a host says, of services of others it has no say."""
     for one in instances:
-        for host in sorted({one.holder, *world.reported_by.get(one.uid, ()), *world.ordered_on.get(one.uid, ())}):
+        for host in sorted({one.holder, *world.ordered_on.get(one.uid, ())}):
             assignment = world.assignments.get(host)
             if assignment and one.uid in assignment.status.roles:
                 yield from assignment.status.roles[one.uid].attributes
@@ -82,6 +88,7 @@ def _is_gone(world: World, host: str) -> bool:
 
 
 def _name(world: World, host: str) -> str:
-    """As the host calls itself: so do its agents."""
+    """As the host calls itself: so do its agents. What is no name of a host is not believed: it is told to others."""
     assignment = world.assignments.get(host)
-    return (assignment.status.facts.hostname if assignment else "") or host
+    name = assignment.status.facts.hostname if assignment else ""
+    return name if _IS_NAME.fullmatch(name) else host

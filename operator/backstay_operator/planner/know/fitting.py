@@ -80,13 +80,18 @@ def fitted_prerequisites(
 
 
 def fitted_roles(before: Mapping[str, RoleOrder], wanted: Mapping[str, RoleOrder]) -> dict[str, RoleOrder]:
-    """As many as there is room for, those first that were told before: who is not told goes by what it was told last."""
+    """As many as there is room for: who is not told goes by what it was told last.
+
+    The smallest first, then those that were told before: other hosts say how much there is to tell, and no service shall suffer for what
+    the hosts of another one say.
+    """
     found: dict[str, RoleOrder] = {}
     room = MOST_ROLE_BYTES
-    for uid in sorted(wanted, key=lambda uid: (uid not in before, uid)):
-        room -= size(wanted[uid])
-        if room >= 0:
+    sizes = {uid: size(one) for uid, one in wanted.items()}
+    for uid in sorted(wanted, key=lambda uid: (sizes[uid], uid not in before, uid)):
+        if sizes[uid] <= room:
             found[uid] = wanted[uid]
+            room -= sizes[uid]
     return dict(sorted(found.items()))
 
 

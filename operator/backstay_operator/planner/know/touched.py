@@ -65,9 +65,10 @@ def _said_of(before: Seen, world: World) -> Iterator[str]:
 
 def _entries(assignment: HostAssignment | None) -> tuple[Mapping[str, object], ...]:
     if assignment is None:
-        return {}, {}, {}, {}, {}, {}
+        return ({},) * 8
     spec, status = assignment.spec, assignment.status
-    return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles
+    looks = spec.prerequisites, status.prerequisites
+    return spec.instances, spec.standbys, spec.roles, status.instances, status.standbys, status.roles, *looks
 
 
 def _replaced(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:

@@ -8,6 +8,7 @@ from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models.roles import Attribute, RoleOrder
 from backstay_operator.planner.do import roles
 from backstay_operator.planner.do.orders import Wanted, assign
+from backstay_operator.planner.know.fitting import fitted_roles
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_service, an_instance
 from backstay_testing.worlds import a_world, amend, report, seal, silence
@@ -77,6 +78,28 @@ def test_a_host_is_called_as_it_calls_itself() -> None:
     assert told(world)["n2"].promoted == "db1.example" and told(world)["n2"].copies == ["db1.example", "n2"]
 
 
+@pytest.mark.parametrize("name", ["db1 example", 'n2"/><x y="', "n2\n", "é", "n" * 300])
+def test_a_host_that_gives_itself_an_odd_name_is_called_by_ours(name: str) -> None:
+    world = a_pair()
+    amend(world, "n1", "status", {"facts": {"hostname": name}})
+    assert told(world)["n2"] == RoleOrder(promoted="n1", epoch=3, copies=["n1", "n2"])
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "\x00", "\x1b[2J"])
+def test_what_no_agent_can_have_noted_is_told_to_none(value: str) -> None:
+    world = a_pair()
+    note(world, "n1", 0, {**REPL, "value": value, "number": 9})
+    note(world, "n2", 1, {**REPL, "value": "n2", "number": 1})
+    assert noted(world) == [("db_REPL_INFO", "n2")]
+
+
+def test_a_host_without_a_copy_has_no_say_whatever_it_reports() -> None:
+    world = a_pair()
+    report(world, CART, "n3", "Running", epoch=1, slot=0)
+    note(world, "n3", 0, {**REPL, "value": "n3", "number": 9})
+    assert noted(world) == []
+
+
 def test_the_greatest_number_counts_whoever_says_it() -> None:
     world = a_pair()
     note(world, "n1", 0, {**REPL, "value": "n1", "number": 3})
@@ -100,6 +123,16 @@ def test_there_is_room_for_so_many_and_what_was_deleted_goes_first() -> None:
     gone = [Attribute(name=f"0{number}", scope="Cluster", number=1) for number in range(9)]
     kept = roles.latest([*gone, *found], of=[])
     assert len(kept) == 64 and [one.name for one in kept if one.value is None] == ["00"]
+
+
+def test_one_service_that_has_noted_much_keeps_no_other_from_being_told() -> None:
+    much = [Attribute(name=f"a{number}", scope="Cluster", value="é" * 512, number=1) for number in range(64)]
+    few = RoleOrder(promoted="n2", epoch=3)
+    found = fitted_roles(
+        {"big": RoleOrder()},
+        {"big": RoleOrder(attributes=much[:60]), "more": RoleOrder(attributes=much[:50]), "new": few},
+    )
+    assert [*found] == ["more", "new"] and found["new"] == few
 
 
 def test_an_agent_without_roles_is_told_nothing() -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from backstay_agent.drivers.ocf import helpers
+from backstay_api.objects.models.roles import Attribute
 
 ROLES = {"OCF_RESOURCE_INSTANCE": "db", "OCF_RESKEY_CRM_meta_promoted_max": "1"}
 HOST = os.uname().nodename
@@ -70,6 +71,20 @@ def test_who_notes_last_is_believed_by_all(cluster: Cluster) -> None:
     assert cluster.asks(f"{REPL} --query -q") == (0, "n3")
     assert cluster.asks("crm_attribute --type crm_config --name db_REPL_INFO -D") == (0, "")
     assert cluster.asks(f"{REPL} --query -q")[0] == 105 and cluster.shared.own == {"Cluster  db_REPL_INFO": [6, None]}
+
+
+def test_no_number_is_noted_that_the_api_refuses(cluster: Cluster) -> None:
+    cluster.shared.tell("n2", ["n2"], {"Cluster  db_REPL_INFO": [10**15 - 1, "n2"]})
+    assert cluster.asks(f"{REPL} -v {HOST} -q") == (0, "")
+    [noted] = cluster.shared.own.items()
+    Attribute(name="db_REPL_INFO", scope="Cluster", number=noted[1][0], value=noted[1][1])
+
+
+def test_no_name_is_noted_that_the_api_refuses(cluster: Cluster) -> None:
+    longest = "a" * 200
+    assert cluster.asks(f"crm_attribute -n {longest} -v 1") == (0, "")
+    Attribute(name=longest, scope="Forever", number=1)
+    assert cluster.asks(f"crm_attribute -n {longest}a -v 1")[0] == 64
 
 
 def test_what_is_so_already_is_not_noted_again(cluster: Cluster) -> None:
