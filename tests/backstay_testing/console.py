@@ -6,7 +6,11 @@ from dataclasses import dataclass
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROMPT = re.compile(r"^(\$|lab>) (.*)$")
 # What differs from run to run: ages, the hash of a session.
-_VARYING = ((re.compile(r"\b\d+(\.\d+)?(ms|s|m)\b"), "TIME"), (re.compile(r"\b[0-9a-f]{16}\b"), "HASH"))
+_VARYING = (
+    (re.compile(r"; not on again yet: .*"), ""),  # a machine that boots slowly; the line goes on so until it says on
+    (re.compile(r"\b\d+(\.\d+)?(ms|s|m)\b"), "TIME"),
+    (re.compile(r"\b[0-9a-f]{16}\b"), "HASH"),
+)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ async def a_copy_is_promoted_demoted_and_stopped_and_told_of_its_roles_each_time
         assert [(await driver.check(one)).state for one in (copy, promotion)] == [DOWN, DOWN]
         assert await driver.leftovers() == []
     said = [line.split() for line in read("/run/d-plays.log").splitlines()]
-    assert {tuple(line[1:]) for line in said if line[0] != "meta-data"} == {("3", "1", "1", "false")}, said
+    assert {tuple(line[1:]) for line in said if line[0] != "meta-data"} == {("3", "1", "1", "true")}, said
     acts = [line[0] for line in said if line[0] in ("start", "promote", "demote", "stop")]
     assert acts == ["start", "promote", "demote", "demote", "promote", "demote", "stop"], acts
 
