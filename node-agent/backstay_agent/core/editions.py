@@ -99,8 +99,6 @@ class Situated:
     """In place, in its epoch."""
     trying: Trying | None = None
     now_s: float = 0.0
-    reloads: bool = False
-    """What runs can be told of a new edition."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,18 +114,12 @@ class Editions:
             for one in order.resources
             if one.file is not None and is_brought(one.file)
         }
-        for key in self._kept.keys() - wanted.keys():
+        paths = {key: file.path for key, (_, file) in wanted.items()}
+        for key in [key for key, kept in self._kept.items() if paths.get(key) != kept.file.path]:
             if (task := self._kept.pop(key).task) is not None:
                 task.cancel()
         for key, (order, file) in wanted.items():
-            kept = self._kept.get(key)
-            if kept is not None and kept.file.path != file.path:
-                end = kept.task
-                kept = None
-                if end is not None:
-                    end.cancel()
-            if kept is None:
-                kept = self._kept[key] = _Kept(order, file)
+            kept = self._kept.setdefault(key, _Kept(order, file))
             if (kept.order, kept.file) != (order, file):
                 kept.order, kept.file = order, file
                 kept.wake.set()

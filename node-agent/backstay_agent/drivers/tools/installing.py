@@ -81,7 +81,10 @@ def _read(path: str, folder: int) -> Edition:
 def _replace(path: str, folder: int, edition: Edition, there: Edition) -> None:
     name = os.path.basename(path)
     new = f".{name[:200]}.backstay-new"
-    uid, gid = _uid(path, edition.owner or there.owner or "root"), _gid(path, edition.group or there.group or "root")
+    uid, gid = (
+        uid_of(path, edition.owner or there.owner or "root"),
+        gid_of(path, edition.group or there.group or "root"),
+    )
     # Other content never comes to run as somebody else only because what was there did so.
     mode = int(edition.mode, 8) if edition.mode else int(there.mode, 8) & 0o777 if there.mode else _DEFAULT_MODE
     try:
@@ -131,14 +134,16 @@ def _folder(path: str, *, may_lack: bool) -> Iterator[int | None]:
         os.close(at)
 
 
-def _uid(path: str, name: str) -> int:
+def uid_of(path: str, name: str) -> int:
+    """Of an account's name or number. Raises NotInstalled."""
     try:
         return int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
     except KeyError as error:
         raise NotInstalled(f"{path}: there is no account {name} on this host") from error
 
 
-def _gid(path: str, name: str) -> int:
+def gid_of(path: str, name: str) -> int:
+    """Of a group's name or number. Raises NotInstalled."""
     try:
         return int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
     except KeyError as error:

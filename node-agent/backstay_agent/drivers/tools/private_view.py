@@ -6,9 +6,7 @@ not files, for a bind onto a file that does not exist yet would make an empty on
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import shutil
 import stat
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ from typing import Final
 from backstay_agent.drivers.base import NotInstalled
 from backstay_api.objects.editions import Edition
 
-from .installing import bytes_of
+from .installing import bytes_of, gid_of, uid_of
 
 VIEWS: Final = Path("/run/backstay/views")
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -45,7 +43,7 @@ def make_view(view: Path, editions: Mapping[str, Edition]) -> list[tuple[str, st
             _copy(Path(folder), Path(copy), room, folder)
         for path, edition in editions.items():
             copy, folder = next(one for one in laid if path.startswith(f"{one[1]}/"))
-            _write(Path(copy) / os.path.relpath(path, folder), edition)
+            _write(path, Path(copy) / os.path.relpath(path, folder), edition)
     except OSError as error:
         remove_view(view)
         raise NotInstalled(f"no copy for its check can be made: {error.strerror}") from error
@@ -82,7 +80,7 @@ def _copy(source: Path, copy: Path, room: list[int], folder: str) -> None:
             _same_rights(seen, target)
 
 
-def _write(target: Path, edition: Edition) -> None:
+def _write(path: str, target: Path, edition: Edition) -> None:
     if target.is_symlink():
         raise NotInstalled(f"{target.name} is a link: name the file itself")
     if edition.content is None:
@@ -94,19 +92,9 @@ def _write(target: Path, edition: Edition) -> None:
         target.chmod(0o644)
     if edition.mode:
         target.chmod(int(edition.mode, 8))
-    if edition.owner or edition.group:
-        try:
-            os.chown(target, _uid_of(edition.owner), _gid_of(edition.group))
-        except KeyError as error:
-            raise NotInstalled(f"there is no account or group of that name on this host: {error}") from error
-
-
-def _uid_of(name: str | None) -> int:
-    return -1 if name is None else int(name) if name.isdigit() else pwd.getpwnam(name).pw_uid
-
-
-def _gid_of(name: str | None) -> int:
-    return -1 if name is None else int(name) if name.isdigit() else grp.getgrnam(name).gr_gid
+    uid = uid_of(path, edition.owner) if edition.owner else -1
+    gid = gid_of(path, edition.group) if edition.group else -1
+    os.chown(target, uid, gid)
 
 
 def _same_rights(seen: os.stat_result, target: Path) -> None:
