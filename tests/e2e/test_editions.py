@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from backstay_api.objects.editions import EDITION, edition_of
 from backstay_dev.show.fault_lab import NAMESPACE, FaultLab, Play
 from backstay_testing.cases import ALL, case, host_status
 
@@ -37,11 +38,11 @@ def there(play: Play, host: str) -> str:
     return play.fault_lab.lab[host].run("cat", CONF, check=False)
 
 
-def on_trial(play: Play, host: str) -> str:
-    """The edition, as its agent says it; empty: none."""
+def proven(play: Play, host: str) -> str:
+    """The edition that the service is proven to run well with there, as its agent has said it last."""
     status = host_status(play.fault_lab, host)
     findings = status["prerequisites"][play.instance["metadata"]["uid"]]["findings"]
-    return str(next(one for one in findings if one["name"] == "config")["facts"].get("trial", ""))
+    return str(next(one for one in findings if one["name"] == "config")["facts"].get(EDITION, ""))
 
 
 def until_there(play: Play, content: str, *hosts: str) -> None:
@@ -77,8 +78,9 @@ def test_an_edit_reaches_all_hosts_and_one_that_is_wrong_none(fault_lab: FaultLa
 
         edit(play, "two\n")
         until_there(play, "two\n", *ALL)
-        # What is still on trial is not what it would go back to.
-        fault_lab.until(lambda: not on_trial(play, "n1"), "two to be proven", timeout_s=90)
+        # What is still on trial is not what it would go back to; that it is in place is known before its host has said of a trial.
+        two = edition_of("two\n", None, None, "0640")
+        fault_lab.until(lambda: proven(play, "n1") == two, "two to be proven", timeout_s=90)
 
         edit(play, "broken\n")
         play.until_says("Degraded", f"config: {CONF} stays as it was: n1: the service was not well with it")
