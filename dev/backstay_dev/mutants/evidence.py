@@ -259,8 +259,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
             ),
             Edit(
                 _WORKER,
-                "    identity: str\n",
-                "    identity: str\n    kept: dict[str, Any] = field(default_factory=dict)\n",
+                "    counters: Counters\n\n\nclass Worker:",
+                "    counters: Counters\n    kept: dict[str, Any] = field(default_factory=dict)\n\n\nclass Worker:",
             ),
             Edit(
                 _WORKER,

@@ -132,6 +132,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/know/sessions.py",
         "    sealed = max((*_sealed_by_requests(world, host), *_seen_sealed(world, host)), key=_seq, default=None)",
         "    sealed = max(_seen_sealed(world, host), key=_seq, default=None)",
+        f"{UNIT}/planner/know/test_sessions.py",
         f"{STORIES}/test_power.py",
     ),
     one(

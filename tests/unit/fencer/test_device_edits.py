@@ -65,7 +65,8 @@ async def test_a_device_that_is_edited_between_the_decision_and_the_off_is_not_s
     written = asyncio.Event()
 
     async def edited_meanwhile(kind: Kind[Any], body: Mapping[str, Any]) -> None:
-        if kind is FENCE_REQUESTS and body.get("status", {}).get("attempts") and not written.is_set():
+        attempts = body.get("status", {}).get("attempts", []) if kind is FENCE_REQUESTS else []
+        if not written.is_set() and any(one["action"] == "off" and one.get("ours") for one in attempts):
             written.set()
             await scene.lead_to("192.0.2.102")
             await asyncio.sleep(1)
