@@ -35,8 +35,8 @@ SERVICES_LAYER: Final = ("nginx", "redis-server", "haproxy", "dnsmasq", "rpcbind
 OCF_LAYER: Final = (
     *("resource-agents", "nginx", "redis-server", "postgresql", "nfs-kernel-server", "kmod", "psmisc", "iptables"),
     *("apache2", "curl", "bind9", "bind9-host", "postfix", "dovecot-core", "slapd", "ldap-utils", "mariadb-server"),
-    # An agent that reloads; what `ocf-tester` reads metadata with; a daemon that it tests.
-    *("pacemaker-resource-agents", "libxml2-utils", "rsync"),
+    # An agent that reloads; what `ocf-tester` reads metadata with; a daemon that it tests; what `mariadb` compares positions with.
+    *("pacemaker-resource-agents", "libxml2-utils", "rsync", "bc"),
 )
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 

@@ -95,15 +95,15 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """What has happened to copies of a resource with roles, and where, for its agent."""
+    """What happens to copies of a resource with roles, and where, for its agent."""
 
     operation: Literal["start", "stop", "promote", "demote"]
     hosts: tuple[str, ...]
-    """Of those the operation was done to."""
+    """Of those the operation is done to."""
     copies: tuple[str, ...] = ()
-    """Where copies were up before that."""
+    """Where copies are up before that."""
     promoted: str = ""
-    """Which was promoted before that."""
+    """Which is promoted before that."""
 
 
 Looker = Callable[[Any, str], Awaitable[Observed]]

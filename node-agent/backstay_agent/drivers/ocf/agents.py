@@ -83,7 +83,8 @@ class Agents:
             return None if task.cancelled() else task.result()
         finally:
             task.cancel()
-            self._notifies.pop(name_of(ocf), None)
+            if self._notifies.get(name_of(ocf)) is task:
+                del self._notifies[name_of(ocf)]
 
     async def _notify(self, ocf: Ocf, limit_s: float, told: Mapping[str, str]) -> Ended:
         async with self.turn(ocf):

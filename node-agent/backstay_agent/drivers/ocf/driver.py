@@ -29,12 +29,11 @@ from backstay_agent.drivers.tools.watch import Watch
 from backstay_api.objects.ocf_names import ocf_agent
 from backstay_api.process.waiting import clock_s
 
-from . import helpers, metadata, outcomes, shared
+from . import helpers, metadata, notifying, outcomes, shared
 from .agents import AS_IT_IS, Agents, installed, missing, told_to
 from .environment import instance, name_of, program
 from .metadata import Metadata, Unreadable
 from .outcomes import NOT_PROMOTED, Meaning, meaning
-from .roles import copies_of, notify_metas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -160,9 +159,11 @@ class OcfDriver(StartUnitDriver):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            self._agents.cut_notify(_ocf(resource))
+            self._agents.cut_notify(ocf := _ocf(resource))
+            if ocf.role:
+                await notifying.before(self._agents, ocf, "promote")
             settings = await self._start_settings(resource, limit_s)
-            async with self._agents.turn(_ocf(resource)):
+            async with self._agents.turn(ocf):
                 await self._manager.start_transient(watch.unit, settings)
                 await self._until_ended(watch)
         wait_s = _FIRST_WAIT_S
@@ -238,6 +239,8 @@ class OcfDriver(StartUnitDriver):
         notes: list[str] = []
         for is_last in (False, True):
             self._agents.cut_notify(ocf)
+            if ocf.role:
+                await notifying.before(self._agents, ocf, "demote")
             ended = await self._agents.operate(ocf, down, known.limit_s(down, resource.timeouts.stop))
             notes += [_sentence(ocf, down, ended)] if ended.exit_code != 0 else []
             # By the unit of a promotion the next try, and the next agent, know that there is something to demote: it ends last.
@@ -279,17 +282,10 @@ class OcfDriver(StartUnitDriver):
         shared.learn(instance(_ocf(resource)), told)
 
     async def notify(self, resource: RenderedResource, of: Notification) -> str:
-        ocf = _ocf(resource)
         try:
-            known = await self._agents.known(ocf)
-            if known.action("notify") is None:
-                return ""
-            copies = copies_of(of.copies, of.promoted, of.operation, of.hosts)
-            about = notify_metas("post", of.operation, instance(ocf), copies)
-            ended = await self._agents.notify(ocf, known.limit_s("notify"), about)
+            return await notifying.notify(self._agents, _ocf(resource), of)
         except _NOTHING as error:
             return str(error)
-        return _sentence(ocf, "notify", ended) if ended is not None and ended.exit_code != 0 else ""
 
     async def check(self, resource: RenderedResource) -> Seen:
         return await self._look(resource, depth=0)

@@ -44,13 +44,15 @@ _MON: Final = """<pacemaker-result api-version="2.0" request="crm_mon">
 {resources}
 <status code="0" message="OK"/>
 </pacemaker-result>"""
-_NODE: Final = '<node name="{host}" id="{id}" online="true" standby="false" unclean="false" type="member"/>'
+_NODE: Final = '<node name="{host}" id="{id}" online="{online}" standby="false" unclean="false" type="member"/>'
 _COPY: Final = (
-    '<resource id="{id}" role="{role}" active="true" orphaned="false" blocked="false" managed="true" failed="false"'
-    ' nodes_running_on="1"><node name="{host}"/></resource>'
+    '<resource id="{id}" resource_agent="ocf:{agent}" role="{role}" active="true" orphaned="false" blocked="false"'
+    ' managed="true" failed="false" nodes_running_on="1"><node name="{host}"/></resource>'
 )
+"""Attributes in Pacemaker's order: `pgsql` looks for what is between `id` and `role`."""
 _INFINITE: Final = {"INFINITY": 1_000_000, "+INFINITY": 1_000_000, "-INFINITY": -1_000_000}
 _NODE_OPTIONS: Final = ("nlpqiV", ["name", "list", "partition", "quorum", "cluster-id", "verbose"])
+_BAN_OPTIONS: Final = ("Br:N:Q", ["ban", "resource=", "node=", "quiet"])
 _OPTIONS: Final = (
     "n:v:U:B:l:N:t:s:S:r:d:i:QGqDpVYR",
     [
@@ -96,8 +98,12 @@ def answer(
     """The exit code, and what is printed."""
     tool, host = argv[0].rpartition("/")[2], os.uname().nodename
     shared = _shared(environ, places)
+    if tool == "crm_resource" and shared and _is_ban(argv[1:], shared.resource, host):
+        shared.note(_key("Reboot", host, f"master-{shared.resource}"), "-INFINITY")
+        return 0, ""
     if tool == "crm_mon" and any("xml" in word or re.fullmatch("-1?X", word) for word in argv[1:]):
-        return 0, _mon(shared, host)
+        agent = ":".join(environ.get(f"OCF_RESOURCE_{name}", "") for name in ("PROVIDER", "TYPE"))
+        return 0, _mon(shared, host, agent)
     if tool in (*REFUSED, "crm_mon"):
         return UNANSWERED, f"{tool}: Backstay has no answer to this"
     try:
@@ -107,6 +113,17 @@ def answer(
     if tool == "crm_node":
         return _node({option.lstrip("-")[:1] for option, _ in given}, host, shared)
     return _attribute(tool, dict(given), environ, host, places)
+
+
+def _is_ban(words: Sequence[str], resource: str, host: str) -> bool:
+    """Whether an agent asks that its own copy here be kept away, as `pgsql` does whose data is newer: nobody promotes it then."""
+    try:
+        given = dict(getopt.gnu_getopt(list(words), *_BAN_OPTIONS)[0])
+    except getopt.GetoptError:
+        return False
+    said = partial(_given, given)
+    is_ours = said("-r", "--resource") in (None, resource) and said("-N", "--node") in (None, host)
+    return said("-B", "--ban") is not None and is_ours
 
 
 def _node(asked: set[str], host: str, shared: Shared | None) -> tuple[int, str]:
@@ -123,13 +140,17 @@ def _hosts(shared: Shared | None, host: str) -> list[str]:
     return sorted({host, *(shared.told.get("copies", ()) if shared else ())})
 
 
-def _mon(shared: Shared | None, host: str) -> str:
+def _mon(shared: Shared | None, host: str, agent: str) -> str:
     """Which copy is promoted, and who is there, is all that agents look for in it; what has no roles is told that nothing is promoted."""
-    nodes = [_NODE.format(host=one, id=id) for id, one in enumerate(_hosts(shared, host), 1)]
+    there = _hosts(shared, host)
+    away = sorted({key.split(" ")[1] for key in (shared.known() if shared else ())} - {"", *there})
+    nodes = [
+        _NODE.format(host=one, id=id, online=str(one in there).lower()) for id, one in enumerate([*there, *away], 1)
+    ]
     promoted = shared.told.get("promoted", "") if shared else ""
     copies = sorted({*shared.told.get("copies", ()), *filter(None, [promoted])}) if shared else ()
     said = [
-        _COPY.format(id=shared.resource, host=one, role="Promoted" if one == promoted else "Unpromoted")
+        _COPY.format(id=shared.resource, agent=agent, host=one, role="Promoted" if one == promoted else "Unpromoted")
         for one in copies
         if shared
     ]

@@ -100,6 +100,11 @@ class Answers:
         code = left.pop(0) if len(left) > 1 else left[0]
         return Ended(code, "d:x", f"exited with {code}")
 
+    async def notify(self, ocf: Ocf, limit_s: float, about: Mapping[str, str]) -> Ended:
+        await asyncio.sleep(0)
+        self.asked.append(f"{about['notify_type']}-{about['notify_operation']}")
+        return Ended(0, "d:x", "exited with 0")
+
     def cut_notify(self, ocf: Ocf) -> None:
         self.cuts += 1
 
@@ -172,6 +177,15 @@ def test_a_promotion_is_stopped_by_demote_once_its_monitor_says_that_it_is_not_p
     answers = Answers({"demote": [0], "monitor": [code]})
     driver = driver_of(answers, copy="active", promotion="active")
     assert asyncio.run(driver._down(thing(PROMOTION))) == "" and answers.asked == ["demote", "monitor"]
+
+
+def test_before_its_own_demote_an_agent_is_notified_of_it_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helpers, "Shared", lambda resource: SimpleNamespace(told={}))
+    answers = Answers({"demote": [0], "monitor": [8, 0]})
+    answers.metadata = Metadata({}, (Action("notify", 7.0), Action("demote", 9.0)))
+    driver = driver_of(answers, copy="active", promotion="active")
+    asyncio.run(driver._down(thing(PROMOTION)))
+    assert answers.asked == ["pre-demote", "demote", "monitor"] * 2
 
 
 @pytest.mark.parametrize("code", [8, 191, 9, 1])

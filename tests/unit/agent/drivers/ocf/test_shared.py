@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import shutil
 from pathlib import Path
@@ -132,9 +133,16 @@ def test_an_agent_sees_which_copy_is_promoted(cluster: Cluster) -> None:
     code, text = cluster.asks("crm_mon -1 --output-as=xml")
     found = [(one.get("role"), one[0].get("name")) for one in ElementTree.fromstring(text).iter("resource")]
     assert (code, found) == (0, [("Promoted", "n2"), ("Unpromoted", "n3")])
-    # As redis and galera look for it, on one line.
-    attributes = 'id="db" role="Promoted" active="true" orphaned="false" blocked="false" managed="true" failed="false"'
-    assert f"<resource {attributes}" in text
+    # As agents look for it, on one line.
+    assert re.search(r'<resource id="db" .* role="(Promoted|Master)"', text)  # pgsql
+    assert re.search(r'resource.*id="db".* role="(Promoted|Master)".* active="true".* orphaned="false".* failed="false"', text)
+
+
+def test_a_host_of_which_something_was_noted_is_there_when_it_is_off(cluster: Cluster) -> None:
+    cluster.shared.tell("n2", ["n2"], {"Forever n3 data": [1, "LATEST"], "Cluster  db_REPL_INFO": [1, "n2"]})
+    text = cluster.asks("crm_mon -1 --output-as=xml")[1]
+    found = {one.get("name"): one.get("online") for one in ElementTree.fromstring(text).iter("node") if one.get("id")}
+    assert found == {HOST: "true", "n2": "true", "n3": "false"}
 
 
 def test_its_own_promotion_score_is_what_it_noted_here(cluster: Cluster) -> None:
@@ -144,6 +152,20 @@ def test_its_own_promotion_score_is_what_it_noted_here(cluster: Cluster) -> None
     assert helpers.promotion_score("db", places=cluster.places) == 7
     cluster.asks("crm_master -l reboot -D")
     assert helpers.promotion_score("db", places=cluster.places) == "has set no promotion score (crm_master) here"
+
+
+@pytest.mark.parametrize("words", [f"-B -r db -N {HOST} -Q", "--ban --resource=db"])
+def test_who_wants_its_own_copy_banned_here_is_not_promoted(cluster: Cluster, words: str) -> None:
+    cluster.asks("crm_master -l reboot -v 100")
+    assert cluster.asks(f"crm_resource {words}") == (0, "")
+    assert "has set its promotion score (crm_master) to -INFINITY" in str(
+        helpers.promotion_score("db", places=cluster.places)
+    )
+
+
+@pytest.mark.parametrize("words", ["-B -r other", "-B -r db -N n2", "-r db --move", "-r db -Q"])
+def test_whatever_else_is_asked_of_the_cluster_is_refused(cluster: Cluster, words: str) -> None:
+    assert cluster.asks(f"crm_resource {words}") == (69, "crm_resource: Backstay has no answer to this")
 
 
 def test_what_has_no_roles_is_told_of_this_host_alone(cluster: Cluster) -> None:
