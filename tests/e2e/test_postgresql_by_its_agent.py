@@ -86,7 +86,11 @@ def test_who_has_every_committed_row_is_promoted_and_who_may_have_others_is_not_
 
     if not hosts.lab[first].is_on:  # else the fencer has turned it on again
         hosts.lab[first].power_on()
-    hosts.until(lambda: "My data may be inconsistent" in str(status(hosts)), "its agent starts no copy there", also=lambda: status(hosts))
+    hosts.until(
+        lambda: "My data may be inconsistent" in str(status(hosts)),
+        "its agent starts no copy there",
+        also=lambda: status(hosts),
+    )
     postgres.copy(hosts.lab[first])
     hosts.backstay("clear", "accounts", "--reason", f"{first} has a fresh copy", "-n", NAMESPACE)
     assert until_all_follow(hosts, postgres) == promoted

@@ -63,7 +63,9 @@ class MariadbByItsAgent(Written):
         """Whom a copy follows, over a link that is up; itself, where it may be written to; empty: neither."""
         if self._ask(host, "select @@global.read_only") == "0":
             return host
-        said = dict(line.strip().split(": ", 1) for line in self._ask(host, "show slave status\\G").splitlines() if ": " in line)
+        said = dict(
+            line.strip().split(": ", 1) for line in self._ask(host, "show slave status\\G").splitlines() if ": " in line
+        )
         is_up = said.get("Slave_IO_Running") == said.get("Slave_SQL_Running") == "Yes"
         return said.get("Master_Host", "") if is_up else ""
 

@@ -16,13 +16,15 @@ _PSQL: Final = ("runuser", "-u", "postgres", "--", "psql", "-qAt", "-c")
 # What docs/how-to/promote-one-copy.md shows.
 _SETTINGS: Final = """\
 listen_addresses = '*'
-wal_log_hints = on
+wal_keep_size = 64MB
 """
 _RIGHTS: Final = """\
 host replication replicator samenet trust
 host all postgres samenet trust
 """
-_COMMIT: Final = f"""[ "$(psql -h {ADDRESS} -U postgres -qAt -c "insert into ledger values ($1) returning n")" = "$1" ]"""
+_COMMIT: Final = (
+    f"""[ "$(psql -h {ADDRESS} -U postgres -qAt -c "insert into ledger values ($1) returning n")" = "$1" ]"""
+)
 
 
 class PostgresByItsAgent(Written):
@@ -64,5 +66,7 @@ class PostgresByItsAgent(Written):
 
     def replicas(self, host: str) -> dict[str, str]:
         """By name of who streams from this host: sync, potential or async."""
-        said = self._hosts[host].run(*_PSQL, "select application_name, sync_state from pg_stat_replication", check=False)
+        said = self._hosts[host].run(
+            *_PSQL, "select application_name, sync_state from pg_stat_replication", check=False
+        )
         return dict(line.split("|") for line in said.splitlines() if "|" in line)

@@ -309,7 +309,7 @@ class OcfDriver(StartUnitDriver):
                 return started
             known = await self._agents.known(ocf, version)
             limit_s = known.limit_s("monitor", resource.timeouts.check, depth=depth)
-            interval_s = known.period_s(depth) if started.state is State.RUNNING else 0.0
+            interval_s = known.period_s(depth) if await self._is_ours(ocf, started) else 0.0
             was_promoted = await self._is_promoted(ocf)
             self._asked[unit] += 1
             try:
@@ -331,6 +331,13 @@ class OcfDriver(StartUnitDriver):
             return Seen(State.UNKNOWN, not_told(unit, error))
         except OSError as error:
             return Seen(State.UNKNOWN, f"{ocf_agent(ocf.agent)} cannot be asked: {error}")
+
+    async def _is_ours(self, ocf: Ocf, started: Seen) -> bool:
+        """Whether we have started it, or the copy that is asked whether it is promoted. What nobody has started begins anew: asked so,
+        `pgsql` sets its promotion score back. Raises BusError."""
+        if started.state is State.RUNNING or not ocf.role:
+            return started.state is State.RUNNING
+        return (await self._manager.properties(unit_name(replace(ocf, role=""))))["ActiveState"] == "active"
 
     async def _is_promoted(self, ocf: Ocf) -> bool:
         """Whether its promotion here is ours: begun, and not ended yet. Raises BusError."""

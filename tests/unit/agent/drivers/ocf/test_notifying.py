@@ -91,4 +91,6 @@ def test_what_is_cut_short_is_told_no_further() -> None:
 def test_an_agent_without_notify_is_told_nothing() -> None:
     agent = Notified(has_notify=False)
     asyncio.run(notifying.before(agent.agents, PROMOTION, "promote"))
-    assert asyncio.run(notifying.notify(agent.agents, COPY, Notification("promote", ("n2",)))) == "" and agent.said == []
+    assert (
+        asyncio.run(notifying.notify(agent.agents, COPY, Notification("promote", ("n2",)))) == "" and agent.said == []
+    )

@@ -87,6 +87,8 @@ class Answers:
     def __init__(self, codes: Mapping[str, list[int]]) -> None:
         self.codes = {operation: list(found) for operation, found in codes.items()}
         self.asked: list[str] = []
+        self.interval_s: float | None = None
+        """As it was told at last: 0 is what agents call a probe."""
         self.cuts = 0
         """How often a notification was cut short, if there was one."""
         self.before_answer: Callable[[], object] = lambda: None
@@ -95,6 +97,7 @@ class Answers:
     async def operate(self, ocf: Ocf, operation: str, limit_s: float, **more: Any) -> Ended:
         await asyncio.sleep(0)
         self.asked.append(operation)
+        self.interval_s = more.get("interval_s")
         self.before_answer()
         left = self.codes[operation]
         code = left.pop(0) if len(left) > 1 else left[0]
@@ -163,6 +166,23 @@ def test_what_is_seen_of_a_copy_and_of_its_promotion(ocf: Ocf, code: int, promot
     assert asyncio.run(driver.check(thing(ocf))).state is state
 
 
+@pytest.mark.parametrize(
+    ("ocf", "copy", "promotion", "is_probe"),
+    [
+        pytest.param(COPY, "active", "inactive", False, id="a copy"),
+        pytest.param(COPY, "inactive", "inactive", True, id="no copy"),
+        pytest.param(PROMOTION, "active", "active", False, id="a promotion"),
+        pytest.param(PROMOTION, "active", "inactive", False, id="whether a copy is promoted"),
+        pytest.param(PROMOTION, "inactive", "inactive", True, id="whether what is not ours is promoted"),
+    ],
+)
+def test_a_copy_that_we_have_started_is_asked_by_no_probe(ocf: Ocf, copy: str, promotion: str, is_probe: bool) -> None:
+    """In a probe `pgsql` sets its promotion score back to that of a standby."""
+    answers = Answers({"monitor": [0]})
+    asyncio.run(driver_of(answers, copy=copy, promotion=promotion).check(thing(ocf)))
+    assert (answers.interval_s == 0.0) == is_probe
+
+
 @pytest.mark.parametrize(("before", "after"), [("inactive", "active"), ("active", "inactive")])
 def test_what_is_promoted_or_demoted_while_it_is_asked_has_not_failed(before: str, after: str) -> None:
     answers = Answers({"monitor": [8]})
@@ -179,7 +199,9 @@ def test_a_promotion_is_stopped_by_demote_once_its_monitor_says_that_it_is_not_p
     assert asyncio.run(driver._down(thing(PROMOTION))) == "" and answers.asked == ["demote", "monitor"]
 
 
-def test_before_its_own_demote_an_agent_is_notified_of_it_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_before_its_own_demote_an_agent_is_notified_of_it_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(helpers, "Shared", lambda resource: SimpleNamespace(told={}))
     answers = Answers({"demote": [0], "monitor": [8, 0]})
     answers.metadata = Metadata({}, (Action("notify", 7.0), Action("demote", 9.0)))

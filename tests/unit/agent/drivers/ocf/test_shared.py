@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import os
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -135,7 +135,9 @@ def test_an_agent_sees_which_copy_is_promoted(cluster: Cluster) -> None:
     assert (code, found) == (0, [("Promoted", "n2"), ("Unpromoted", "n3")])
     # As agents look for it, on one line.
     assert re.search(r'<resource id="db" .* role="(Promoted|Master)"', text)  # pgsql
-    assert re.search(r'resource.*id="db".* role="(Promoted|Master)".* active="true".* orphaned="false".* failed="false"', text)
+    assert re.search(
+        r'resource.*id="db".* role="(Promoted|Master)".* active="true".* orphaned="false".* failed="false"', text
+    )
 
 
 def test_a_host_of_which_something_was_noted_is_there_when_it_is_off(cluster: Cluster) -> None:
