@@ -11,6 +11,9 @@ _OUTCOMES: Final = f"{DRIVERS}/ocf/outcomes.py"
 _TOLD: Final = f"{PLANNER}/do/roles.py"
 _SAID_TO_HOSTS: Final = f"{UNIT}/planner/do/test_roles.py"
 _SAID: Final = f"{UNIT}/agent/drivers/ocf/test_promotion.py"
+_NOTIFIED: Final = f"{UNIT}/agent/drivers/ocf/test_notifying.py"
+_SHARED: Final = f"{UNIT}/agent/drivers/ocf/test_shared.py"
+_HELPERS: Final = f"{DRIVERS}/ocf/helpers.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -145,5 +148,61 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            self._agents.cut_notify(ocf)\n            ended",
         "            ended",
         _SAID,
+    ),
+    one(
+        "an agent is notified before its own promote and demote",
+        _DRIVER,
+        "            await notifying.before(self._agents, ocf, operation)\n",
+        "            pass\n",
+        _SAID,
+    ),
+    one(
+        "what is to be done waits for no notification of what others did",
+        _DRIVER,
+        "        self._agents.cut_notify(ocf)\n        if ocf.role:\n",
+        "        if ocf.role:\n",
+        _SAID,
+    ),
+    one(
+        "a copy that was started here is asked by no probe whether it is promoted",
+        _DRIVER,
+        "        if started.state is State.RUNNING or not ocf.role:\n",
+        "        if True:\n",
+        _SAID,
+    ),
+    one(
+        "of what was done here an agent was notified before",
+        f"{DRIVERS}/ocf/notifying.py",
+        "WHEN[1:] if is_own else WHEN",
+        "WHEN",
+        _NOTIFIED,
+    ),
+    one(
+        "of what was done elsewhere an agent is notified as before it too",
+        f"{DRIVERS}/ocf/notifying.py",
+        "WHEN[1:] if is_own else WHEN",
+        "WHEN[1:]",
+        _NOTIFIED,
+    ),
+    one(
+        "a host that is away is not called online",
+        _HELPERS,
+        "online=str(one in there).lower()",
+        'online="true"',
+        _SHARED,
+    ),
+    one(
+        "a copy that its agent wants banned is not promoted",
+        _HELPERS,
+        '        shared.note(_key("Reboot", host, f"master-{shared.resource}"), "-INFINITY")\n',
+        "",
+        _SHARED,
+    ),
+    one(
+        "no agent bans the copy of another host",
+        _HELPERS,
+        '    is_ours = said("-r", "--resource") in (None, resource) and said("-N", "--node") in (None, host)\n',
+        '    is_ours = said("-r", "--resource") in (None, resource)\n',
+        _SHARED,
     ),
 )

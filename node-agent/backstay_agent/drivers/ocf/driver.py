@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from backstay_agent.drivers.base import NoScore, Notification, ReloadFailed, Seen, StartFailed, State, StopFailed
 from backstay_agent.drivers.tools import cgroups, start_units
@@ -159,9 +159,7 @@ class OcfDriver(StartUnitDriver):
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
-            self._agents.cut_notify(ocf := _ocf(resource))
-            if ocf.role:
-                await notifying.before(self._agents, ocf, "promote")
+            await self._announce(ocf := _ocf(resource), "promote")
             settings = await self._start_settings(resource, limit_s)
             async with self._agents.turn(ocf):
                 await self._manager.start_transient(watch.unit, settings)
@@ -170,6 +168,12 @@ class OcfDriver(StartUnitDriver):
         while watch.lost or not await self._is_up(resource, watch):
             await watch.changed_within(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+
+    async def _announce(self, ocf: Ocf, operation: Literal["promote", "demote"]) -> None:
+        """What is to be done waits for no notification of what others did, and for its own."""
+        self._agents.cut_notify(ocf)
+        if ocf.role:
+            await notifying.before(self._agents, ocf, operation)
 
     async def _until_ended(self, watch: Watch) -> None:
         """Until the agent's start has ended, well or not."""
@@ -238,9 +242,7 @@ class OcfDriver(StartUnitDriver):
             self._came_up.add(unit)
         notes: list[str] = []
         for is_last in (False, True):
-            self._agents.cut_notify(ocf)
-            if ocf.role:
-                await notifying.before(self._agents, ocf, "demote")
+            await self._announce(ocf, "demote")
             ended = await self._agents.operate(ocf, down, known.limit_s(down, resource.timeouts.stop))
             notes += [_sentence(ocf, down, ended)] if ended.exit_code != 0 else []
             # By the unit of a promotion the next try, and the next agent, know that there is something to demote: it ends last.
