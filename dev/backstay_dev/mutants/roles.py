@@ -205,4 +205,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    is_ours = said("-r", "--resource") in (None, resource)\n',
         _SHARED,
     ),
+    one(
+        "what who is gone has noted of a copy that is up is known",
+        _TOLD,
+        'if one.scope != "Reboot" or one.host in up)',
+        'if one.scope != "Reboot")',
+        _SAID_TO_HOSTS,
+    ),
+    one(
+        "what lasts until a host boots is not known by what others were told once its copy is down",
+        _TOLD,
+        'if one.scope != "Reboot" or one.host in up)',
+        'if True)',
+        _SAID_TO_HOSTS,
+    ),
 )

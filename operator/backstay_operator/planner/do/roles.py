@@ -33,11 +33,12 @@ def told_by_host(world: World, service: HAService, instances: Iterable[HAInstanc
     copies = [one for one in everyone if not one.is_promoted and one.holder]
     there = [one.holder for one in copies if not _is_gone(world, one.holder)]
     promoted = next((one for one in everyone if one.is_promoted and _is_up(world, one)), None)
+    up = sorted(_name(world, one.holder) for one in copies if _is_up(world, one))
     order = RoleOrder(
         promoted=_name(world, promoted.holder) if promoted else "",
         epoch=promoted.spec.epoch if promoted else 0,
-        copies=sorted(_name(world, one.holder) for one in copies if _is_up(world, one))[:_MOST_COPIES],
-        attributes=latest(_noted(world, everyone), of={_name(world, host) for host in there}),
+        copies=up[:_MOST_COPIES],
+        attributes=latest(_noted(world, everyone, up), of={_name(world, host) for host in there}),
     )
     yield from ((one.holder, one.uid, order) for one in copies)
 
@@ -64,16 +65,18 @@ def _place(one: Attribute) -> tuple[int, str, str]:
     return _SCOPES.index(one.scope), one.host, one.name
 
 
-def _noted(world: World, instances: Sequence[HAInstance]) -> Iterator[Attribute]:
+def _noted(world: World, instances: Sequence[HAInstance], up: Sequence[str]) -> Iterator[Attribute]:
     """What hosts say that hold a copy, or were told to run one; and what others were told of it before: who noted it may be gone, and have
-    been the only one. Whatever else a host says, of services of others it has no say."""
+    been the only one, as who was promoted and gave another its promotion score. What lasts until a host boots counts so while its copy is
+    `up`. Whatever else a host says, of services of others it has no say."""
     for one in instances:
         for host in sorted({one.holder, *world.ordered_on.get(one.uid, ())}):
             assignment = world.assignments.get(host)
             if assignment and one.uid in assignment.status.roles:
                 yield from assignment.status.roles[one.uid].attributes
             if assignment and one.uid in assignment.spec.roles:
-                yield from (known for known in assignment.spec.roles[one.uid].attributes if known.scope != "Reboot")
+                known = assignment.spec.roles[one.uid].attributes
+                yield from (one for one in known if one.scope != "Reboot" or one.host in up)
 
 
 def _is_up(world: World, instance: HAInstance) -> bool:

@@ -118,6 +118,21 @@ def test_what_lasts_is_kept_by_whoever_was_told() -> None:
     assert noted(world) == [("db_REPL_INFO", "n1")]
 
 
+@pytest.mark.parametrize(("phase", "score"), [("Running", "100"), ("Starting", "1"), ("Stopped", "1")])
+def test_what_who_was_promoted_noted_of_another_copy_is_known_after_it_while_that_copy_is_up(phase: str, score: str) -> None:
+    """So `pgsql` gives the copy that has every row its promotion score."""
+    world = a_pair()
+    of_it = {"name": "master-db", "scope": "Reboot", "host": "n2"}
+    note(world, "n1", 0, {**of_it, "value": "100", "number": 3})
+    note(world, "n2", 1, {**of_it, "value": "1", "number": 1})
+    amend(world, "n2", "spec", {"roles": {"uid-cart-1": told(world)["n2"].wire()}})
+    note(world, "n1", 0)
+    seal(world, "n1")
+    report(world, CART, "n2", phase, epoch=2, slot=1)
+    note(world, "n2", 1, {**of_it, "value": "1", "number": 1})
+    assert noted(world) == [("master-db", score)]
+
+
 def test_there_is_room_for_so_many_and_what_was_deleted_goes_first() -> None:
     found = [Attribute(name=f"a{number:02}", scope="Cluster", value="x", number=1) for number in range(63)]
     gone = [Attribute(name=f"0{number}", scope="Cluster", number=1) for number in range(9)]
