@@ -143,13 +143,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/run/test_roles.py",
     ),
     one(
-        "a stop does not wait for a notification",
-        _DRIVER,
-        "            self._agents.cut_notify(ocf)\n            ended",
-        "            ended",
-        _SAID,
-    ),
-    one(
         "an agent is notified before its own promote and demote",
         _DRIVER,
         "            await notifying.before(self._agents, ocf, operation)\n",
