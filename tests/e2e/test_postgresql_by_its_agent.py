@@ -47,7 +47,8 @@ def status(hosts: FaultLab) -> dict[str, Any]:
 
 
 def until_all_follow(hosts: FaultLab, postgres: PostgresByItsAgent, but: str = "", other_than: str = "") -> str:
-    """The host that its status names streams to every other one, `but` for one, and one of them has each row before it is committed."""
+    """The host that its status names streams to every other one, `but` for one, and one of them has each row before it is committed, and a
+    promotion score for that."""
 
     def promoted() -> str:
         return str(status(hosts).get("promoted") or "")
@@ -57,7 +58,8 @@ def until_all_follow(hosts: FaultLab, postgres: PostgresByItsAgent, but: str = "
         if host in ("", other_than):
             return False
         replicas = postgres.replicas(host)
-        return {*replicas} == {*hosts.lab.hosts} - {host, but} and "sync" in replicas.values()
+        has_all = {*replicas} == {*hosts.lab.hosts} - {host, but} and "sync" in replicas.values()
+        return has_all and hosts.product.condition("haservices", "accounts", "StandbyReady", NAMESPACE) == "True"
 
     def seen() -> Any:
         return status(hosts), {name: postgres.replicas(name) for name in hosts.lab.hosts if name != but}
