@@ -34,11 +34,7 @@ def postgres(hosts: FaultLab) -> Iterator[PostgresByItsAgent]:
         yield postgres
     finally:
         postgres.stop_writing()
-        try:
-            hosts.take_off("accounts")
-        except Exception:
-            print(hosts.lab.plane.kubectl("get", "hasvc,hainstances,hostassignments", "-A", "-o", "yaml"))
-            raise
+        hosts.take_off("accounts")
 
 
 def status(hosts: FaultLab) -> dict[str, Any]:
