@@ -11,6 +11,8 @@ from backstay_dev.show.committing import Client, Written
 
 ADDRESS: Final = "192.0.2.103"
 _DATA: Final = "/var/lib/mysql"
+# Its socket would start it for the first client.
+_UNITS: Final = ("mariadb.socket", "mariadb.service")
 # What docs/how-to/promote-one-copy.md shows.
 _SETTINGS: Final = """\
 [mysqld]
@@ -40,7 +42,7 @@ class MariadbByItsAgent(Written):
         """What an administrator does once: one database, and a copy of it, with its position, on every other host."""
         names = "".join(f"{host.address} {name}\n" for name, host in self._hosts.items())
         for number, host in enumerate(self._hosts.values(), 1):
-            host.run("systemctl", "disable", "--now", "mariadb.service")
+            host.run("systemctl", "disable", "--now", *_UNITS)
             host.write_file("/etc/mysql/mariadb.conf.d/99-replicated.cnf", _SETTINGS.format(number=number, data=_DATA))
             host.run("tee", "-a", "/etc/hosts", stdin=names)
         first, *others = self._hosts.values()
@@ -70,4 +72,4 @@ class MariadbByItsAgent(Written):
         return said.get("Master_Host", "") if is_up else ""
 
     def _ask(self, host: str, statement: str) -> str:
-        return self._hosts[host].run("mariadb", "-N", "-B", "-e", statement, check=False).strip()
+        return self._hosts[host].run("mariadb", "-e", statement, check=False).partition("\n")[2].strip()
