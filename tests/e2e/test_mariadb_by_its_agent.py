@@ -61,7 +61,7 @@ def some_more(hosts: FaultLab, mariadb: MariadbByItsAgent, when: str) -> None:
     hosts.until(lambda: len(mariadb.committed()) >= before + ROWS, f"{ROWS} rows {when}", timeout_s=60)
 
 
-def test_the_agents_choose_who_is_promoted_and_no_committed_row_is_lost(
+def test_each_copy_follows_whoever_is_promoted_and_no_committed_row_is_lost(
     hosts: FaultLab, mariadb: MariadbByItsAgent
 ) -> None:
     hosts.apply("orders", yaml.safe_load(EXAMPLE.read_text())["spec"])

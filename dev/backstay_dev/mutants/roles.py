@@ -209,7 +209,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "what lasts until a host boots is not known by what others were told once its copy is down",
         _TOLD,
         'if one.scope != "Reboot" or one.host in up)',
-        'if True)',
+        "if True)",
         _SAID_TO_HOSTS,
     ),
 )

@@ -14,6 +14,11 @@ _DATA: Final = "/var/lib/mysql"
 # Its socket would start it for the first client.
 _UNITS: Final = ("mariadb.socket", "mariadb.service")
 # What docs/how-to/promote-one-copy.md shows.
+_POSITION: Final = """\
+#!/bin/sh
+{ mariadb -NBe 'select @@gtid_current_pos'; mariadb -e 'show slave status\\G' | sed -n 's/ *Gtid_IO_Pos: //p'; } |
+  sed 's/.*-//' | sort -n | tail -n 1
+"""
 _SETTINGS: Final = """\
 [mysqld]
 bind-address = *
@@ -43,6 +48,7 @@ class MariadbByItsAgent(Written):
         names = "".join(f"{host.address} {name}\n" for name, host in self._hosts.items())
         for number, host in enumerate(self._hosts.values(), 1):
             host.run("systemctl", "disable", "--now", *_UNITS)
+            host.write_file("/usr/local/bin/mariadb-position", _POSITION, 0o755)
             host.write_file("/etc/mysql/mariadb.conf.d/99-replicated.cnf", _SETTINGS.format(number=number, data=_DATA))
             host.run("tee", "-a", "/etc/hosts", stdin=names)
         first, *others = self._hosts.values()
@@ -65,9 +71,8 @@ class MariadbByItsAgent(Written):
         """Whom a copy follows, over a link that is up; itself, where it may be written to; empty: neither."""
         if self._ask(host, "select @@global.read_only") == "0":
             return host
-        said = dict(
-            line.strip().split(": ", 1) for line in self._ask(host, "show slave status\\G").splitlines() if ": " in line
-        )
+        lines = [line.strip().partition(": ") for line in self._ask(host, "show slave status\\G").splitlines()]
+        said = {name: value for name, _, value in lines}
         is_up = said.get("Slave_IO_Running") == said.get("Slave_SQL_Running") == "Yes"
         return said.get("Master_Host", "") if is_up else ""
 

@@ -119,7 +119,9 @@ def test_what_lasts_is_kept_by_whoever_was_told() -> None:
 
 
 @pytest.mark.parametrize(("phase", "score"), [("Running", "100"), ("Starting", "1"), ("Stopped", "1")])
-def test_what_who_was_promoted_noted_of_another_copy_is_known_after_it_while_that_copy_is_up(phase: str, score: str) -> None:
+def test_what_who_was_promoted_noted_of_another_copy_is_known_after_it_while_that_copy_is_up(
+    phase: str, score: str
+) -> None:
     """So `pgsql` gives the copy that has every row its promotion score."""
     world = a_pair()
     of_it = {"name": "master-db", "scope": "Reboot", "host": "n2"}
