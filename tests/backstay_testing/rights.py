@@ -41,7 +41,7 @@ class Rights:
         return found
 
     def create(self, kind: Kind[Any], body: Raw) -> None:
-        body = {"apiVersion": API, "kind": kind.kind, **body}
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         self.do(lambda: self.real.cluster.create(kind, body["metadata"].get("namespace", ""), body, actor=PERSON))
 
     def edit(self, kind: Kind[Any], name: str, *, status: Raw | None = None, **parts: Any) -> None:

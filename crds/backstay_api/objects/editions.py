@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from .bounds import MOST_CONTENT_CHARS
 
 EDITION: Final = "edition"
 """A fact: what a start there would go with. Where the service runs, what it is proven with: one on trial is not that yet."""
@@ -50,11 +52,17 @@ class Edition:
 
 def is_brought(file: Any) -> bool:
     """Whether Backstay brings it there; else it is only looked at."""
-    return getattr(file, "content", None) is not None
+    return getattr(file, "content", None) is not None or is_referred(file)
+
+
+def is_referred(file: Any) -> bool:
+    """Whether its content stands in another object than the manifest, whatever that says now."""
+    return getattr(file, "config_map_key_ref", None) is not None
 
 
 def edition_id(file: Any) -> str:
-    """Which edition of it a manifest wants. Of the same path: 128 bits, no two are the same by chance."""
+    """Which edition of it a manifest wants, whose content is known. Of the same path: 128 bits, no two are the same by chance."""
+    assert file.content is not None, f"{file.path}: its content is not known"
     return edition_of(file.content, file.owner, file.group, file.mode)
 
 
@@ -84,10 +92,12 @@ def fault_of_content(file: Any) -> str:
     if not is_brought(file):
         given = next((one for one in ("validate_with", "reload") if getattr(file, one, None)), "")
         return f"{given.removesuffix('_with')}: goes with content, which is not given" if given else ""
+    if is_referred(file) and file.content is not None:
+        return "configMapKeyRef: content is given too: leave one of them out"
     if file.sha256 is not None:
         return "sha256: is that of content anyway: leave it out"
-    if "\0" in file.content:
-        return "content: has a NUL in it, and no text has one"
+    if why := fault_of_text(file.content or ""):
+        return f"content: {why}"
     if file.validate_with and not file.validate_with[0].startswith("/"):
         return "validate: begins with no absolute path"
     if file.mode is not None and int(file.mode, 8) & 0o6000:
@@ -95,3 +105,17 @@ def fault_of_content(file: Any) -> str:
     if any(char in file.path for char in ":% \t\\\"'"):
         return "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank"
     return ""
+
+
+def fault_of_text(content: str) -> str:
+    """Why this cannot be in a file that is brought, as what follows its name; empty if it can."""
+    if "\0" in content:
+        return "has a NUL in it, and no text has one"
+    if len(content) > MOST_CONTENT_CHARS:
+        return f"has {len(content)} characters, and a file that is brought may have {MOST_CONTENT_CHARS}"
+    return ""
+
+
+def told_bytes(contents: Iterable[str]) -> int:
+    """How much these are as hosts are told them."""
+    return sum(len(json.dumps(content, ensure_ascii=False).encode()) for content in contents)
