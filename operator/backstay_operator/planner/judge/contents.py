@@ -55,7 +55,7 @@ def fault(world: World, service: HAService, resource: Resource) -> str:
     if ref.key not in seen.data:
         return f"ConfigMap {key} {_lacks(seen, ref.key)}; or name another in {field}"
     if why := fault_of_text(seen.data[ref.key]):
-        return f"{ref.key} of ConfigMap {key} {why}: make it shorter, or split it"
+        return f"{ref.key} of ConfigMap {key} {why}: mend it, or name another in {field}"
     much = told_bytes(_all_said(world, service))
     if much > MOST_CONTENT_BYTES:
         most = MOST_CONTENT_BYTES // 1024
