@@ -11,7 +11,7 @@ from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.object_kinds import HOST_LEASES
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE
-from backstay_dev.simulator.world import API, World
+from backstay_dev.simulator.world import World
 
 T = TypeVar("T")
 

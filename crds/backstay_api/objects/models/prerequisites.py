@@ -82,8 +82,8 @@ class File(VerifiedFile):
     reload: Annotated[list[Label], Field(max_length=4)] = []
     """With a content: units of the service, by the names of their resources, that are reloaded where they run once it is in place."""
     config_map_key_ref: KeyRef | None = None
-    """Instead of `content`: a key of a ConfigMap in the namespace of the service. An edit there is seen within 10 s and goes the same way; while
-    it is not there, or is no text that fits, what it was last stays."""
+    """Instead of `content`: a key of a ConfigMap in the namespace of the service. An edit there is seen within 10 s and goes the same way;
+    while it is not there, or is no text that fits, what it was last stays."""
     secret_key_ref: KeyRef | None = None
     """Its content, from a Secret (later)."""
 

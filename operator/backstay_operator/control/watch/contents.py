@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, ApiTrouble, Forbidden, NotFound
 from backstay_api.objects.kinds import CONFIG_MAPS
 from backstay_api.process.waiting import clock_s, within
 from backstay_operator.control.watch.cache import Cache
-from backstay_operator.planner.know.contents import ConfigMapSeen
+from backstay_operator.planner.know.contents import MISSING, ConfigMapSeen, seen_in
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,6 @@ EACH_S: Final = 10.0
 PAUSE_S: Final = 0.05
 """Between two reads: thousands take longer than `EACH_S` rather than more than 20 requests a second."""
 _TIMEOUT_S: Final = 10.0
-MISSING: Final = ConfigMapSeen(why="is not there: create it")
 FORBIDDEN: Final = ConfigMapSeen(
     why="cannot be read by the operator: give it the right to get ConfigMaps there, as its chart does"
 )
@@ -82,9 +80,3 @@ class ContentReader:
             log.log(level, "ConfigMap could not be read", extra={"config_map": key, "why": str(error)})
             return
         self._cache.put_content(key, seen)
-
-
-def seen_in(body: Mapping[str, Any]) -> ConfigMapSeen:
-    """What a ConfigMap says, as it came from the API server or stands in a file."""
-    data = {str(key): str(text) for key, text in (body.get("data") or {}).items()}
-    return ConfigMapSeen(data=data, binary=frozenset(body.get("binaryData") or ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.prerequisites import KeyRef
@@ -19,6 +20,15 @@ class ConfigMapSeen:
     """Keys of what is no text."""
     why: str = ""
     """Why nothing of it can be had, as what follows its name; empty: it is there."""
+
+
+MISSING: Final = ConfigMapSeen(why="is not there: create it")
+
+
+def seen_in(body: Mapping[str, Any]) -> ConfigMapSeen:
+    """What a ConfigMap says, as it came from the API server or stands in a file."""
+    data = {str(key): str(text) for key, text in (body.get("data") or {}).items()}
+    return ConfigMapSeen(data=data, binary=frozenset(body.get("binaryData") or ()))
 
 
 def source(service: HAService, ref: KeyRef) -> str:

@@ -12,8 +12,8 @@ from backstay_api.objects.kinds import CONFIG_MAPS, Raw
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_dev.simulator.virtualtime import run
 from backstay_operator.control.watch.cache import Cache
-from backstay_operator.control.watch.contents import EACH_S, FORBIDDEN, MISSING, ContentReader
-from backstay_operator.planner.know.contents import ConfigMapSeen
+from backstay_operator.control.watch.contents import EACH_S, FORBIDDEN, ContentReader
+from backstay_operator.planner.know.contents import MISSING, ConfigMapSeen
 from backstay_testing.control_scene import WALL, Scene, raw_service
 
 A, B = ConfigMapSeen(data={"conf": "a"}), ConfigMapSeen(data={"conf": "b"})
@@ -185,5 +185,3 @@ def test_thousands_are_read_one_after_the_other() -> None:
         assert 150 <= len(reading.asked) <= 200
 
     told(story)
-
-

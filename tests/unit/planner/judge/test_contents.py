@@ -149,8 +149,8 @@ def ordered(made: World, of: HAService) -> dict[str, list[str | None]]:
 
 def test_hosts_are_told_the_content_and_nothing_of_a_file_whose_content_nobody_knows() -> None:
     of = service(conf(), {"name": "other", "file": {"path": "/etc/other.conf"}})
-    assert ordered(world(says(conf="new"), of), of) == dict.fromkeys(("n1", "n2", "n3"), ["new", None])
-    assert ordered(world(None, of), of) == dict.fromkeys(("n1", "n2", "n3"), [None])
+    assert ordered(world(says(conf="new"), of), of) == {host: ["new", None] for host in ("n1", "n2", "n3")}
+    assert ordered(world(None, of), of) == {host: [None] for host in ("n1", "n2", "n3")}
 
 
 def has(edition: str, *staged: str) -> Raw:

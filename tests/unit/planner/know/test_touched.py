@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from backstay_dev.show import bench_plan
 from backstay_api.objects.models import HAService
+from backstay_dev.show import bench_plan
 from backstay_operator.planner.know.contents import ConfigMapSeen
 from backstay_operator.planner.know.touched import seen, touched
 from backstay_operator.planner.know.world import Rebooting, World
