@@ -91,9 +91,7 @@ def _content_fields(world: World, edited: HAService, before: Mapping[str, Config
             yield Field(f"ConfigMap {key} data[{ref.key}]", was, now)
 
 
-def _answer(
-    world: World, known: HAService | None, edited: HAService, before: Mapping[str, ConfigMapSeen]
-) -> Answer:
+def _answer(world: World, known: HAService | None, edited: HAService, before: Mapping[str, ConfigMapSeen]) -> Answer:
     fields = list(_fields("spec", _plain(known), _plain(edited))) if known else []
     fields += _content_fields(world, edited, before) if known else []
     if known and not fields:

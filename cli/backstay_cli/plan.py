@@ -64,10 +64,17 @@ async def plan(
     session: Session,
     filename: Annotated[
         list[str] | None,
-        typer.Option("--filename", "-f", help="File with HAServices, their ConfigMaps and Hosts to apply; `-` reads standard input."),
+        typer.Option(
+            "--filename",
+            "-f",
+            help="File with HAServices, their ConfigMaps and Hosts to apply; `-` reads standard input.",
+        ),
     ] = None,
     offline: Annotated[
-        str, typer.Option(help="Folder with Hosts, HAServices, HAInstances and ConfigMaps in YAML or JSON; no API server is asked.")
+        str,
+        typer.Option(
+            help="Folder with Hosts, HAServices, HAInstances and ConfigMaps in YAML or JSON; no API server is asked."
+        ),
     ] = "",
     lose: Annotated[str, typer.Option(help="Hosts that are lost, and proven to be: n1,n2.")] = "",
     drain: Annotated[str, typer.Option(help="Hosts that are drained: n1,n2.")] = "",
