@@ -220,4 +220,25 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "return math.inf if key in self._read_s else -math.inf",
         _READ,
     ),
+    one(
+        "hosts are compared by what a manifest says, and not by what it comes to on each",
+        f"{API}/objects/editions.py",
+        "return Edition(content, file.owner, file.group, file.mode, edition_id(file))",
+        "return Edition(content, file.owner, file.group, file.mode)",
+        _FAULTS,
+    ),
+    one(
+        "a content with values that no host has is refused",
+        f"{API}/objects/editions.py",
+        "    if unknown:",
+        "    if False:",
+        _FAULTS,
+    ),
+    one(
+        "an edition that comes to what is in place already is tried all the same",
+        f"{AGENT}/core/editions.py",
+        "if is_next and view.is_well and _is_good_there(view) else None",
+        "if is_next and view.is_well and here == record.good else None",
+        _DECIDED,
+    ),
 )

@@ -84,6 +84,9 @@ class File(VerifiedFile):
     config_map_key_ref: KeyRef | None = None
     """Instead of `content`: a key of a ConfigMap in the namespace of the service. An edit there is seen within 10 s and goes the same way;
     while it is not there, or is no text that fits, what it was last stays."""
+    template: bool | None = None
+    """Whether `{{ host.name }}` in the content stands for the name of the host that it is brought to. Hosts are compared by what the manifest
+    or ConfigMap says, before that. Default: it stands for itself."""
     secret_key_ref: KeyRef | None = None
     """Its content, from a Secret (later)."""
 
@@ -97,6 +100,8 @@ class RenderedFile(VerifiedFile):
     """What says whether that is right."""
     reload: Annotated[list[Label], Field(max_length=4)] = []
     """What is reloaded, once it is in place."""
+    template: bool | None = None
+    """Whether its content has values of the host in it."""
     use: EditionId = ""
     """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
 

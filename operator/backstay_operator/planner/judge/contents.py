@@ -54,7 +54,7 @@ def fault(world: World, service: HAService, resource: Resource) -> str:
         return f"ConfigMap {key} {seen.why}; or name another in {field}"
     if ref.key not in seen.data:
         return f"ConfigMap {key} {_lacks(seen, ref.key)}; or name another in {field}"
-    if why := fault_of_text(seen.data[ref.key]):
+    if why := fault_of_text(seen.data[ref.key], template=bool(file and file.template)):
         return f"{ref.key} of ConfigMap {key} {why}: mend it, or name another in {field}"
     much = told_bytes(_all_said(world, service))
     if much > MOST_CONTENT_BYTES:
