@@ -136,8 +136,8 @@ def test_an_edit_of_a_config_map_goes_the_same_way_and_what_is_gone_there_stays_
 
         fault_lab.lab.plane.kubectl("delete", "configmap", "app-conf", "-n", NAMESPACE)
         play.until_says("Degraded", f"config: {CONF} stays as it was: ConfigMap {NAMESPACE}/app-conf is not there")
-        play.until_running(on="n1")
-        fault_lab.lab["n1"].power_off()
-        play.until_running(other_than="n1")
+        last = play.until_running()
+        fault_lab.lab[last].power_off()
+        play.until_running(other_than=last)
         # What was refused is what hosts were told last: not what they start with.
         assert there(play, play.host) == "two\n"
