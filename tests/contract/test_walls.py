@@ -304,19 +304,6 @@ def test_who_reads_what(walls: ControlPlane) -> None:
     assert As(walls, FENCER, OPERATORS).send("GET", f"{path}/n1-bmc", {})[0] == 200
 
 
-def test_the_operator_reads_config_maps_by_their_names_alone(walls: ControlPlane) -> None:
-    """With `list` or `watch` it would have all that there are."""
-    path = "/api/v1/namespaces/default/configmaps"
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web-conf"}, "data": {"conf": "x"}}
-    assert As(walls, "root").send("POST", path, body)[0] == 201
-    operator = As(walls, OPERATOR, OPERATORS)
-    assert operator.send("GET", f"{path}/web-conf", {})[0] == 200
-    for elsewhere in (path, "/api/v1/configmaps", f"{path}?watch=1&timeoutSeconds=1"):
-        assert operator.send("GET", elsewhere, {})[0] == 403
-    assert operator.send("PUT", f"{path}/web-conf", body)[0] == 403
-    assert As(walls, FENCER, OPERATORS).send("GET", f"{path}/web-conf", {})[0] == 403
-
-
 # --- fence devices ---------------------------------------------------------------------------------------------------
 
 
