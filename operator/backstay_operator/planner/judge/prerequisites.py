@@ -123,7 +123,8 @@ def _is_to_come(
         return ""
     told = contents.brought(world, service, instance, resource)
     if told is None:
-        return f"ConfigMap {contents.not_read(world, service, resource)} has not been read yet"
+        unread = f"ConfigMap {contents.not_read(world, service, resource)} has not been read yet"
+        return contents.fault(world, service, resource) or unread
     if found is None or found.why or instance.holder or last_ran_with(service, resource) is not None:
         return ""
     has = {found.facts.get(EDITION, ""), *staged(found.facts)}

@@ -174,6 +174,13 @@ A, B = (edition_of(content, None, None, None) for content in ("a", "b"))
         ),
         pytest.param(says(conf="b"), has(A, A), "n2", "", id="once it runs it goes on"),
         pytest.param(None, None, None, "conf: ConfigMap shop/web has not been read yet", id="not read yet"),
+        pytest.param(
+            GONE,
+            None,
+            None,
+            f"conf: ConfigMap shop/web is not there: create it; or name another in {FIELD}",
+            id="nobody ever had it",
+        ),
     ],
 )
 def test_a_host_is_not_ready_by_what_it_said_of_another_content(
