@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
 
 from backstay_api.objects.edits import SENTENCES, Edit, Reloadable, edits
+from backstay_api.objects.kinds import CONFIG_MAPS
 from backstay_api.objects.models import HAService
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.do.decisions import Slot, decide_in_turn, next_host
 from backstay_operator.planner.do.orders import rendered
 from backstay_operator.planner.do.rounds import Round
+from backstay_operator.planner.judge import contents
 from backstay_operator.planner.judge.acceptance import Refused
+from backstay_operator.planner.know.contents import MISSING, ConfigMapSeen, source, sources
 from backstay_operator.planner.know.world import World
 
-from .manifests import documents, service_of
+from .manifests import contents_of, documents, service_of
 from .session import FAILED, NOT_NOW, WELL, Session, Stop
-from .view import EVERYTHING, VIEW, look, slots_of
+from .view import EVERYTHING, VIEW, look, read_contents, slots_of
 
 
 @dataclass(frozen=True)
@@ -50,23 +53,47 @@ async def diff(
     filename: Annotated[str, typer.Option("--filename", "-f", help="File with manifests; `-` reads standard input.")],
 ) -> int:
     """Say what an apply would change, restart and move; nothing is written. Exit code 4: one of the services would be refused."""
-    manifests = [service_of(session, one) for one in documents(filename, HA_SERVICES)]
-    if not manifests:
+    found = list(documents(filename, HA_SERVICES, CONFIG_MAPS))
+    manifests = [service_of(session, one) for one in found if one["kind"] == HA_SERVICES.kind]
+    maps = contents_of(session, [one for one in found if one["kind"] == CONFIG_MAPS.kind])
+    if not manifests and not maps:
         raise Stop(f"{filename} holds no HAService", FAILED)
     await session.need(EVERYTHING, VIEW)
     world = (await look(session)).world
+    manifests += _others_from(world, maps, {one.key for one in manifests})
+    if not manifests:
+        raise Stop(f"{filename} holds no HAService, and no ConfigMap that one names", FAILED)
     known = [world.services.get(one.key) for one in manifests]
     edited = [_as_applied(*pair) for pair in zip(known, manifests, strict=True)]
     for service in edited:  # all of them: what one gives up another may be given
+        await read_contents(session.api, world, service)
         world.put_service(service)
-    answers = [_answer(world, *pair) for pair in zip(known, edited, strict=True)]
+    before = dict(world.contents)
+    world.contents.update(maps)
+    answers = [_answer(world, *pair, before) for pair in zip(known, edited, strict=True)]
     told = [{**asdict(one), "resources": [edit._asdict() for edit in one.resources]} for one in answers]
     session.show(told, lambda: _print(session, answers))
     return NOT_NOW if any(one.refused for one in answers) else WELL
 
 
-def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
+def _others_from(world: World, maps: Mapping[str, ConfigMapSeen], named: Set[str]) -> list[HAService]:
+    """Services that stand in no manifest here, and have files from one of these ConfigMaps."""
+    return [one for key, one in world.services.items() if key not in named and not maps.keys().isdisjoint(sources(one))]
+
+
+def _content_fields(world: World, edited: HAService, before: Mapping[str, ConfigMapSeen]) -> Iterator[Field]:
+    """What ConfigMaps would say otherwise, of what the service has from them."""
+    files = [one.file for one in edited.spec.resources if one.file is not None]
+    for ref in (file.config_map_key_ref for file in files if file.config_map_key_ref is not None):
+        key = source(edited, ref)
+        was, now = (seen.get(key, MISSING).data.get(ref.key) for seen in (before, world.contents))
+        if was != now:
+            yield Field(f"ConfigMap {key} data[{ref.key}]", was, now)
+
+
+def _answer(world: World, known: HAService | None, edited: HAService, before: Mapping[str, ConfigMapSeen]) -> Answer:
     fields = list(_fields("spec", _plain(known), _plain(edited))) if known else []
+    fields += _content_fields(world, edited, before) if known else []
     if known and not fields:
         return Answer(edited.key, "Unchanged", "", [], [], "nothing would change")
     world.put_service(edited)  # who depends on whom is asked of all services
@@ -75,7 +102,15 @@ def _answer(world: World, known: HAService | None, edited: HAService) -> Answer:
     refused = f"{acceptance.reason}: {acceptance.message}" if isinstance(acceptance, Refused) else ""
     held = next((slot for slot in slots if slot.instance and slot.instance.holder), None)
     found = _edits(world, held, known, edited) if known and held and not refused else []
-    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, _summaries(round_, slots))
+    summary = "; ".join([_summaries(round_, slots), *([] if refused else _left_as_they_are(world, edited))])
+    return Answer(edited.key, "Edited" if known else "New", refused, fields, found, summary)
+
+
+def _left_as_they_are(world: World, edited: HAService) -> Iterator[str]:
+    """Files that no host would be brought anew, and why."""
+    for resource in edited.spec.resources:
+        if why := contents.fault(world, edited, resource):
+            yield f"{resource.name} stays as it was: {why}"
 
 
 def _summaries(round_: Round, slots: Sequence[Slot]) -> str:

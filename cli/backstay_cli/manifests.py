@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,14 +15,15 @@ from backstay_api.objects.models import HAService, ServiceClass
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import faults
+from backstay_operator.planner.know.contents import ConfigMapSeen, seen_in
 
 from .session import FAILED, Session, Stop
 
 M = TypeVar("M", HAService, ServiceClass)
 
 
-def documents(filename: str, kind: Kind[Any]) -> Iterator[Mapping[str, Any]]:
-    """Every one of a kind in it, those of a List too; of other kinds nothing is said. `-` is standard input."""
+def documents(filename: str, *kinds: Kind[Any]) -> Iterator[Mapping[str, Any]]:
+    """Every one of these kinds in it, those of a List too; of other kinds nothing is said. `-` is standard input."""
     try:
         text = sys.stdin.read() if filename == "-" else Path(filename).read_text()
         found = list(yaml.safe_load_all(text))
@@ -31,19 +32,29 @@ def documents(filename: str, kind: Kind[Any]) -> Iterator[Mapping[str, Any]]:
     for document in found:
         items = document.get("items") if isinstance(document, dict) and document.get("kind") == "List" else [document]
         for one in items if isinstance(items, list) else ():
-            if isinstance(one, dict) and one.get("kind") == kind.kind:
+            if isinstance(one, dict) and one.get("kind") in {kind.kind for kind in kinds}:
                 yield one
 
 
 def service_of(session: Session, document: Mapping[str, Any]) -> HAService:
     """Where it names no namespace, in the one that the command looks at."""
     named = _meta(document)
-    here = {**named, "namespace": named.get("namespace") or session.namespace or "default"}
+    here = {**named, "namespace": _home(session, named)}
     return _read(HAService, {**document, "metadata": here, "status": {}}, key_of(here["namespace"], _name(named)))
+
+
+def contents_of(session: Session, found: Iterable[Mapping[str, Any]]) -> dict[str, ConfigMapSeen]:
+    """What these ConfigMaps say, by `namespace/name`. One without a name is nobody's."""
+    metas = ((_meta(one), one) for one in found)
+    return {key_of(_home(session, meta), _name(meta)): seen_in(one) for meta, one in metas if meta.get("name")}
 
 
 def class_of(document: Mapping[str, Any]) -> ServiceClass:
     return _read(ServiceClass, {**document, "metadata": _meta(document)}, _name(_meta(document)))
+
+
+def _home(session: Session, meta: Mapping[str, Any]) -> str:
+    return str(meta.get("namespace") or session.namespace or "default")
 
 
 def _meta(document: Mapping[str, Any]) -> dict[str, Any]:

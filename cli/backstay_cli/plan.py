@@ -12,11 +12,13 @@ import typer
 import yaml
 from pydantic import ValidationError
 
+from backstay_api.objects.kinds import CONFIG_MAPS
 from backstay_api.objects.models import HAInstance, HAService, Host
-from backstay_api.objects.names import slot_of
+from backstay_api.objects.names import key_of, slot_of
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, faults
 from backstay_operator.planner import whatif
 from backstay_operator.planner.judge.placement import Verdict
+from backstay_operator.planner.know.contents import ConfigMapSeen, seen_in
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.offline import apply, as_if_running
 from backstay_operator.planner.offline import drain as drain_host
@@ -24,7 +26,7 @@ from backstay_operator.planner.whatif import Change, Supposed
 
 from .session import FAILED, NO_SUCH_THING, WELL, Session, Stop
 from .tables import table
-from .view import EVERYTHING, VIEW, look
+from .view import EVERYTHING, VIEW, look, read_contents
 
 CHANGES = 2
 _KINDS: Mapping[str, type[Host | HAService | HAInstance]] = {
@@ -32,14 +34,28 @@ _KINDS: Mapping[str, type[Host | HAService | HAInstance]] = {
     HA_SERVICES.kind: HAService,
     HA_INSTANCES.kind: HAInstance,
 }
+_READ = {*_KINDS, CONFIG_MAPS.kind}
 _SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A ConfigMap."""
+
+    namespace: str
+    """Empty: where the command looks."""
+    name: str
+    seen: ConfigMapSeen
+
+
+_Manifest = Host | HAService | HAInstance | _Content
 
 
 @dataclass(frozen=True)
 class _Asked:
     """What is supposed."""
 
-    manifests: list[Host | HAService | HAInstance]
+    manifests: list[_Manifest]
     lost: list[str]
     drained: list[str]
 
@@ -48,10 +64,17 @@ async def plan(
     session: Session,
     filename: Annotated[
         list[str] | None,
-        typer.Option("--filename", "-f", help="File with HAServices and Hosts to apply; `-` reads standard input."),
+        typer.Option(
+            "--filename",
+            "-f",
+            help="File with HAServices, their ConfigMaps and Hosts to apply; `-` reads standard input.",
+        ),
     ] = None,
     offline: Annotated[
-        str, typer.Option(help="Folder with Hosts, HAServices and HAInstances in YAML or JSON; no API server is asked.")
+        str,
+        typer.Option(
+            help="Folder with Hosts, HAServices, HAInstances and ConfigMaps in YAML or JSON; no API server is asked."
+        ),
     ] = "",
     lose: Annotated[str, typer.Option(help="Hosts that are lost, and proven to be: n1,n2.")] = "",
     drain: Annotated[str, typer.Option(help="Hosts that are drained: n1,n2.")] = "",
@@ -65,7 +88,13 @@ async def plan(
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
     before = whatif.holders(world)
     for one in asked.manifests:
-        apply(world, _at_home(session, one, offline))
+        if isinstance(one, _Content):
+            world.contents[key_of(one.namespace or _home(session, offline), one.name)] = one.seen
+            continue
+        wanted = _at_home(session, one, offline)
+        if isinstance(wanted, HAService) and not offline:
+            await read_contents(session.api, world, wanted)
+        apply(world, wanted)
     for name in asked.drained:
         drain_host(world, name)
     found = whatif.outcome(world, before, asked.lost)
@@ -90,21 +119,24 @@ def _stored(folder: str) -> World:
         raise Stop(f"{folder} is no folder", FAILED)
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix in _SUFFIXES and path.is_file())
     found = [one for path in files for one in _read(str(path))]
-    return as_if_running(
+    world = as_if_running(
         [one for one in found if isinstance(one, Host)],
         [one for one in found if isinstance(one, HAService)],
         [one for one in found if isinstance(one, HAInstance)],
     )
+    maps = [one for one in found if isinstance(one, _Content)]
+    world.contents.update({key_of(one.namespace or "default", one.name): one.seen for one in maps})
+    return world
 
 
-def _read(file: str) -> list[Host | HAService | HAInstance]:
-    """Every Host, HAService and HAInstance in it, those of a List too; any other kind is passed over."""
+def _read(file: str) -> list[_Manifest]:
+    """Every Host, HAService, HAInstance and ConfigMap in it, those of a List too; any other kind is passed over."""
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
         documents = list(yaml.safe_load_all(text))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise Stop(f"{file} cannot be read: {error}", FAILED) from error
-    return [_object(file, raw) for document in documents for raw in _items(document) if raw.get("kind") in _KINDS]
+    return [_object(file, raw) for document in documents for raw in _items(document) if raw.get("kind") in _READ]
 
 
 def _items(document: Any) -> Iterator[Mapping[str, Any]]:
@@ -113,7 +145,10 @@ def _items(document: Any) -> Iterator[Mapping[str, Any]]:
         yield from (one for one in items or () if isinstance(one, dict))
 
 
-def _object(file: str, raw: Mapping[str, Any]) -> Host | HAService | HAInstance:
+def _object(file: str, raw: Mapping[str, Any]) -> _Manifest:
+    if raw["kind"] == CONFIG_MAPS.kind:
+        meta = raw.get("metadata") or {}
+        return _Content(str(meta.get("namespace") or ""), str(meta.get("name") or "?"), seen_in(raw))
     try:
         return _KINDS[raw["kind"]].from_wire(raw)
     except ValidationError as error:
@@ -125,13 +160,17 @@ def _object(file: str, raw: Mapping[str, Any]) -> Host | HAService | HAInstance:
 def _at_home(session: Session, one: Host | HAService | HAInstance, offline: str) -> Host | HAService:
     if isinstance(one, HAInstance):
         raise Stop(
-            f"an HAInstance ({one.metadata.name}) is written by the operator alone: -f takes HAServices and Hosts",
+            f"an HAInstance ({one.metadata.name}) is written by the operator alone: -f takes HAServices, ConfigMaps and Hosts",
             FAILED,
         )
     if isinstance(one, Host) or one.metadata.namespace:
         return one
-    namespace = session.options.namespace or ("default" if offline else session.namespace or "default")
+    namespace = _home(session, offline)
     return one.model_copy(update={"metadata": one.metadata.model_copy(update={"namespace": namespace})})
+
+
+def _home(session: Session, offline: str) -> str:
+    return session.options.namespace or ("default" if offline else session.namespace or "default")
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from backstay_api.client.api import Api, Listing
-from backstay_api.client.errors import Forbidden
-from backstay_api.objects.kinds import Kind, T
+from backstay_api.client.errors import Forbidden, NotFound
+from backstay_api.objects.kinds import CONFIG_MAPS, Kind, T
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.object_kinds import (
@@ -28,6 +28,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
+from backstay_operator.planner.know.contents import MISSING, seen_in, sources
 from backstay_operator.planner.know.reading import put
 from backstay_operator.planner.know.world import Failed, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
@@ -80,6 +81,20 @@ async def _listed(api: Api, kind: Kind[Any], namespace: str) -> Listing[Any] | F
         return await api.list(kind, namespace)
     except Forbidden as error:
         return error
+
+
+async def read_contents(api: Api, world: World, service: HAService) -> None:
+    """What ConfigMaps that it names say, as far as this user may read them. Of the rest it is judged by what hosts were told last."""
+    for key in sources(service):
+        namespace, _, name = key.partition("/")
+        try:
+            body = await api.get(CONFIG_MAPS, name, namespace)
+        except NotFound:
+            world.contents.setdefault(key, MISSING)
+        except Forbidden:
+            continue
+        else:
+            world.contents.setdefault(key, seen_in(body))
 
 
 def _put(view: View, item: AnyObject | Unreadable) -> None:
@@ -151,6 +166,7 @@ async def decided(session: Session, text: str) -> tuple[HAService, Round, Decisi
     named = await service_named(session, text)
     world = (await look(session)).world
     known = world.services.get(named.key, named)
+    await read_contents(session.api, world, known)
     return known, *decide_in_turn(world, known)
 
 

@@ -121,7 +121,9 @@ class Agent:
             body=self._status,
         )
         self._standbys = system.standbys(self.link.mark_dirty)
-        self._editions = Editions(system, disk, self.supervisor, self._looks_again, system.policy.refusal)
+        self._editions = Editions(
+            system, disk, self.supervisor, self._looks_again, system.policy.refusal, host=machine.host
+        )
         self._verifier = Verifier(self._editions.look, self.link.mark_dirty, system.policy.refusal)
         self._teller = Teller(system.parts, self.link.mark_dirty, system.policy.refusal, rng)
         self._roles = Roles(system.driver, self.link.mark_dirty)

@@ -11,7 +11,7 @@ from backstay_api.objects.kinds import Kind, Raw
 from backstay_api.objects.object_kinds import HOST_LEASES
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE
-from backstay_dev.simulator.world import API, World
+from backstay_dev.simulator.world import World
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Rights:
         return found
 
     def create(self, kind: Kind[Any], body: Raw) -> None:
-        body = {"apiVersion": API, "kind": kind.kind, **body}
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
         self.do(lambda: self.real.cluster.create(kind, body["metadata"].get("namespace", ""), body, actor=PERSON))
 
     def edit(self, kind: Kind[Any], name: str, *, status: Raw | None = None, **parts: Any) -> None:

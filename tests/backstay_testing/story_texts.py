@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from backstay_api.objects.kinds import CONFIG_MAPS, Raw
 from backstay_api.objects.names import promoted_name
 from backstay_api.objects.object_kinds import HA_SERVICES, SERVICE_CLASSES
 from backstay_api.objects.resource_kinds import is_prerequisite
@@ -132,6 +133,15 @@ def _allow(stage: Stage, name: str, spec: str) -> None:
         stage.edit(SERVICE_CLASSES, name, spec=said)
 
 
+def _config_map(stage: Stage, name: str, data: str) -> None:
+    """As `kubectl apply` leaves it: with these keys, and no others."""
+    said = yaml.safe_load(data)
+    body: Raw = {"metadata": {"name": name, "namespace": NAMESPACE}, **said}
+    if stage.get(CONFIG_MAPS, name) is not None:
+        stage.delete(CONFIG_MAPS, name)
+    stage.create(CONFIG_MAPS, body)
+
+
 def _accept(stage: Stage, what: str, name: str, host: str) -> None:
     """As `backstay accept` does."""
     service, instance = stage.world.services[f"{NAMESPACE}/{name}"], stage.world.instances[f"{NAMESPACE}/{name}-0"]
@@ -171,6 +181,8 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     r"untaint (n\d)": Stage.taint,
     r"(n\d) offers (\w+)=(\w+)": lambda stage, host, name, much: stage.offer(host, **{name: much}),
     r"class (\w+) allows (.+)": _allow,
+    r"ConfigMap (\S+) has (.+)": _config_map,
+    r"delete ConfigMap (\S+)": lambda stage, name: stage.delete(CONFIG_MAPS, name),
     r"delete class (\w+)": lambda stage, name: stage.delete(SERVICE_CLASSES, name),
     r"remove host (n\d)": Stage.remove_host,
     r"add host (n\d)": Stage.add_host,

@@ -82,6 +82,12 @@ def test_pods_pass_the_restricted_standard(installed: ControlPlane) -> None:
         (OPERATOR, "update", "lease/n1", lease.NAMESPACE, True),
         (OPERATOR, "update", f"lease/{LEADER_LEASE}", SYSTEM_NAMESPACE, True),
         (OPERATOR, "update", "lease/other", SYSTEM_NAMESPACE, False),
+        # By its name alone: with these two it would have all that there are.
+        (OPERATOR, "get", "configmap/web-conf", "shop", True),
+        (OPERATOR, "list", "configmaps", "shop", False),
+        (OPERATOR, "watch", "configmaps", "shop", False),
+        (OPERATOR, "update", "configmap/web-conf", "shop", False),
+        (FENCER, "get", "configmap/web-conf", "shop", False),
         (OPERATOR, "confirm", "fencerequests.backstay.dev", "", False),
         (OPERATOR, "create", "hosts.backstay.dev", "", False),
         (OPERATOR, "delete", "haservices.backstay.dev", "shop", False),

@@ -34,6 +34,18 @@ def edit(play: Play, content: str) -> None:
     play.fault_lab.lab.plane.kubectl("patch", "haservice", play.name, "-n", NAMESPACE, "--type=merge", "-p", patch)
 
 
+def from_config_map() -> dict[str, object]:
+    file = {"path": CONF, "mode": "0640", "validate": [CHECK], "reload": ["server"]}
+    return {"name": "config", "file": {**file, "configMapKeyRef": {"name": "app-conf", "key": "app.conf"}}}
+
+
+def config_map(fault_lab: FaultLab, **data: str) -> None:
+    """As `kubectl edit` leaves it."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app-conf", "namespace": NAMESPACE}}
+    said = {key.replace("_", "."): text for key, text in data.items()}
+    fault_lab.lab.plane.kubectl("apply", "-f", "-", stdin=json.dumps({**body, "data": said}))
+
+
 def there(play: Play, host: str) -> str:
     return play.fault_lab.lab[host].run("cat", CONF, check=False)
 
@@ -90,4 +102,42 @@ def test_an_edit_reaches_all_hosts_and_one_that_is_wrong_none(fault_lab: FaultLa
 
         fault_lab.lab["n1"].power_off()
         play.until_running(other_than="n1")
+        assert there(play, play.host) == "two\n"
+
+
+def test_an_edit_of_a_config_map_goes_the_same_way_and_what_is_gone_there_stays_on_hosts(fault_lab: FaultLab) -> None:
+    for host in ALL:
+        fault_lab.lab[host].write_file("/etc/shop/brought/beside.conf", "here\n")
+    config_map(fault_lab, app_conf="one\n")
+    with case(
+        fault_lab,
+        "mapped",
+        unit=UNIT,
+        programs=PROGRAMS,
+        server={"probes": [PROBE]},
+        resources=[from_config_map()],
+        on="n1",
+    ) as play:
+        until_there(play, "one\n", *ALL)
+        play.until_says("StandbyReady", "could take over now")
+
+        config_map(fault_lab, app_conf="bad\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was", "exited with 3", "1:bad")
+        assert [there(play, host) for host in ALL] == ["one\n"] * 3
+
+        config_map(fault_lab, app_conf="two\n")
+        until_there(play, "two\n", *ALL)
+        two = edition_of("two\n", None, None, "0640")
+        fault_lab.until(lambda: proven(play, "n1") == two, "two to be proven", timeout_s=90)
+
+        config_map(fault_lab, app_conf="broken\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was: n1: the service was not well with it")
+        until_there(play, "two\n", *ALL)
+
+        fault_lab.lab.plane.kubectl("delete", "configmap", "app-conf", "-n", NAMESPACE)
+        play.until_says("Degraded", f"config: {CONF} stays as it was: ConfigMap {NAMESPACE}/app-conf is not there")
+        last = play.until_running()
+        fault_lab.lab[last].power_off()
+        play.until_running(other_than=last)
+        # What was refused is what hosts were told last: not what they start with.
         assert there(play, play.host) == "two\n"

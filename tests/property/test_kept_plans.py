@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backstay_api.objects.editions import edition_of
 from backstay_api.objects.models import HAService, HostAssignment
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_dev.show import bench_plan
@@ -16,6 +17,7 @@ from backstay_operator.planner.actions import WriteServiceStatus
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
+from backstay_operator.planner.know.contents import ConfigMapSeen
 from backstay_operator.planner.know.losses import Domain, HostLoss, Losses
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.plan import plan
@@ -167,6 +169,27 @@ def test_what_a_host_has_that_is_not_selected_any_more_is_a_change_of_whom_it_is
     says_it_has(world, "n0003", "b")
     made = plan(world)
     assert made == from_nothing(world) and made.actions, "a host that has said nothing of it before has it so now"
+
+
+def test_an_edit_of_a_config_map_is_a_change_of_the_services_that_name_it_and_of_no_other() -> None:
+    world = at_rest(2)
+    conf = {"name": "conf", "file": {"path": "/etc/web.conf", "configMapKeyRef": {"name": "web", "key": "conf"}}}
+    service(resources=[conf, *world.services[KEY].wire()["spec"]["resources"]])(world)
+    world.contents["default/web"] = ConfigMapSeen(data={"conf": "a"})
+    edition = edition_of("a", None, None, None)
+    finding = {"name": "conf", "facts": {"edition": edition, "staged": edition}}
+    bench_plan.settled(world)
+    for host in (holder(world), other(world)):
+        say_seen(world, world.services[KEY], host, finding, uid=world.instances["default/s00000-0"].uid)
+        put_known(world, world.assignments[host])
+    bench_plan.settled(world)
+    assert not plan(world).actions and rest._TOPIC in world.kept[KEY], "its service is at rest all the same"
+    others = world.kept["default/s00001"][rest._TOPIC][1]
+    for seen in (ConfigMapSeen(data={"conf": "b"}), ConfigMapSeen(why="is not there: create it")):
+        world.contents["default/web"] = seen
+        made = plan(world)
+        assert made == from_nothing(world) and made.actions, "hosts are told, or people"
+    assert world.kept["default/s00001"][rest._TOPIC][1] is others
 
 
 ELSEWHERE: Final = (

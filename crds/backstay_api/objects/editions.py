@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from .bounds import MOST_CONTENT_CHARS
 
 EDITION: Final = "edition"
 """A fact: what a start there would go with. Where the service runs, what it is proven with: one on trial is not that yet."""
@@ -27,6 +30,8 @@ ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
 KEEP: Final = "0" * 32
 """Instead of an edition that shall be in place: whatever is there stays."""
 
+_VALUE: Final = re.compile(r"\{\{([^{}\n]*)\}\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Edition:
@@ -37,10 +42,12 @@ class Edition:
     owner: str | None = None
     group: str | None = None
     mode: str | None = None
+    named: str = ""
+    """Of which edition this is what it comes to on this host, where a manifest has values of hosts in it."""
 
     @property
     def id(self) -> str:
-        return edition_of(self.content, self.owner, self.group, self.mode)
+        return self.named or edition_of(self.content, self.owner, self.group, self.mode)
 
     def is_seen_in(self, there: Edition) -> bool:
         """Whether what is there is this."""
@@ -50,17 +57,39 @@ class Edition:
 
 def is_brought(file: Any) -> bool:
     """Whether Backstay brings it there; else it is only looked at."""
-    return getattr(file, "content", None) is not None
+    return getattr(file, "content", None) is not None or is_referred(file)
+
+
+def is_referred(file: Any) -> bool:
+    """Whether its content stands in another object than the manifest, whatever that says now."""
+    return getattr(file, "config_map_key_ref", None) is not None
 
 
 def edition_id(file: Any) -> str:
-    """Which edition of it a manifest wants. Of the same path: 128 bits, no two are the same by chance."""
-    return edition_of(file.content, file.owner, file.group, file.mode)
+    """Which edition of it a manifest wants, whose content is known. Of the same path: 128 bits, no two are the same by chance."""
+    assert file.content is not None, f"{file.path}: its content is not known"
+    return edition_of(file.content, file.owner, file.group, file.mode, template=bool(file.template))
 
 
-def edition_of(content: str | None, owner: str | None, group: str | None, mode: str | None) -> str:
-    """The same of its parts. Content None: that there is no file."""
-    return hashlib.sha256(json.dumps([content, owner, group, mode]).encode()).hexdigest()[:32]
+def edition_of(
+    content: str | None, owner: str | None, group: str | None, mode: str | None, *, template: bool = False
+) -> str:
+    """The same of its parts. Content None: that there is no file. `template`: with values of the host in it, the same on all hosts."""
+    parts = [content, owner, group, mode, *(["template"] if template else [])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def edition_on(file: Any, host: str) -> Edition:
+    """What a manifest wants, as it comes to be on the host of this name."""
+    if not file.template:
+        return Edition(file.content, file.owner, file.group, file.mode)
+    content = _VALUE.sub(lambda found: _values(host).get(found[1].strip(), found[0]), file.content)
+    return Edition(content, file.owner, file.group, file.mode, edition_id(file))
+
+
+def _values(host: str) -> Mapping[str, str]:
+    """What a content can have of a host. It must not change while the host is there: nobody would bring the file anew."""
+    return {"host.name": host}
 
 
 def staged(facts: Mapping[str, str]) -> frozenset[str]:
@@ -82,12 +111,14 @@ def compared(facts: Mapping[str, str]) -> dict[str, str]:
 def fault_of_content(file: Any) -> str:
     """The field, a colon, and why such a file cannot be brought to hosts; empty if it can, or is only looked at."""
     if not is_brought(file):
-        given = next((one for one in ("validate_with", "reload") if getattr(file, one, None)), "")
+        given = next((one for one in ("validate_with", "reload", "template") if getattr(file, one, None)), "")
         return f"{given.removesuffix('_with')}: goes with content, which is not given" if given else ""
+    if is_referred(file) and file.content is not None:
+        return "configMapKeyRef: content is given too: leave one of them out"
     if file.sha256 is not None:
         return "sha256: is that of content anyway: leave it out"
-    if "\0" in file.content:
-        return "content: has a NUL in it, and no text has one"
+    if why := fault_of_text(file.content or "", template=bool(file.template)):
+        return f"content: {why}"
     if file.validate_with and not file.validate_with[0].startswith("/"):
         return "validate: begins with no absolute path"
     if file.mode is not None and int(file.mode, 8) & 0o6000:
@@ -95,3 +126,21 @@ def fault_of_content(file: Any) -> str:
     if any(char in file.path for char in ":% \t\\\"'"):
         return "path: has a character that no file which is brought may have: one of : % \\ ' \" or a blank"
     return ""
+
+
+def fault_of_text(content: str, *, template: bool = False) -> str:
+    """Why this cannot be in a file that is brought, as what follows its name; empty if it can."""
+    unknown = [found for found in _VALUE.findall(content) if found.strip() not in _values("")] if template else []
+    if unknown:
+        there = ", ".join(f"{{{{ {name} }}}}" for name in _values(""))
+        return f"has {{{{{unknown[0]}}}}} in it, and of a host there is {there} alone"
+    if "\0" in content:
+        return "has a NUL in it, and no text has one"
+    if len(content) > MOST_CONTENT_CHARS:
+        return f"has {len(content)} characters, and a file that is brought may have {MOST_CONTENT_CHARS}"
+    return ""
+
+
+def told_bytes(contents: Iterable[str]) -> int:
+    """How much these are as hosts are told them."""
+    return sum(len(json.dumps(content, ensure_ascii=False).encode()) for content in contents)

@@ -147,6 +147,7 @@ def is_raw(kind: Kind[Any]) -> bool:
 
 LEASES = raw("coordination.k8s.io", "v1", "leases", "Lease", True)
 SECRETS = raw("", "v1", "secrets", "Secret", True)
+CONFIG_MAPS = raw("", "v1", "configmaps", "ConfigMap", True)
 NAMESPACES = raw("", "v1", "namespaces", "Namespace", False)
 SERVICE_ACCOUNTS = raw("", "v1", "serviceaccounts", "ServiceAccount", True)
 EVENTS = raw("events.k8s.io", "v1", "events", "Event", True)

@@ -1268,6 +1268,7 @@ class RenderedFile:
         "content": Field(of=str),
         "validate": Field(of=str, many="list"),
         "reload": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "template": Field(of=bool),
         "use": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
     }
     path: str
@@ -1278,6 +1279,7 @@ class RenderedFile:
     content: str | None = None
     validate_with: tuple[str, ...] | None = None
     reload: tuple[str, ...] = ()
+    template: bool | None = None
     use: str = ""
 
     @classmethod
@@ -1291,6 +1293,7 @@ class RenderedFile:
             content=raw.get("content"),
             validate_with=None if (part := raw.get("validate")) is None else tuple(part),
             reload=tuple(raw.get("reload", ())),
+            template=raw.get("template"),
             use=raw.get("use", ""),
         )
 
@@ -1312,6 +1315,8 @@ class RenderedFile:
             wire["content"] = self.content
         if self.validate_with is not None:
             wire["validate"] = list(self.validate_with)
+        if self.template is not None:
+            wire["template"] = self.template
         return wire
 
 

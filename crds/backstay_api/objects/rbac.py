@@ -16,6 +16,7 @@ from backstay_api.objects.names import next_identity as next_identity
 from .kinds import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
+    CONFIG_MAPS,
     EVENTS,
     LEASES,
     NAMESPACES,
@@ -82,6 +83,8 @@ OPERATOR: Final[list[Rule]] = [
     _of(SERVICE_CLASSES, *_LOOK),
     _status_of(SERVICE_CLASSES, "patch"),
     _of(EVENTS, "create", "patch"),
+    # Whose names no role can know. It cannot list them: a name must stand in a service of that namespace.
+    _of(CONFIG_MAPS, "get"),
 ]
 """In the whole cluster: services are in the namespaces of their people."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, API, DRIVERS, PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, API, CONTROL, DRIVERS, PLANNER, UNIT, Mutant, one
 
 _ROLLOUT: Final = f"{UNIT}/planner/judge/test_editions.py"
 _DECIDED: Final = f"{UNIT}/agent/core/test_editions.py"
@@ -12,6 +12,8 @@ _BROUGHT: Final = f"{UNIT}/agent/test_editions.py"
 _TROUBLE: Final = f"{UNIT}/agent/test_editions_trouble.py"
 _PUT: Final = f"{UNIT}/agent/drivers/tools/test_installing.py"
 _FAULTS: Final = f"{UNIT}/api/objects/test_editions.py"
+_CONTENTS: Final = f"{UNIT}/planner/judge/test_contents.py"
+_READ: Final = f"{UNIT}/control/watch/test_contents.py"
 _STORIES: Final = "tests/stories/test_text.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -175,5 +177,68 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "if editions.is_brought(file) and (why := backstays_own(file.path)):",
         "if editions.is_brought(file) and (why := False):",
         _FAULTS,
+    ),
+    one(
+        "what a ConfigMap says no more takes nothing from hosts",
+        f"{PLANNER}/judge/contents.py",
+        "    if text is None and instance is not None:",
+        "    if False and instance is not None:",
+        _CONTENTS,
+    ),
+    one(
+        "a service whose content nobody ever had is refused",
+        f"{PLANNER}/judge/acceptance.py",
+        "return Refused(contents.CONTENT_MISSING, why) if why else None",
+        "return None",
+        _CONTENTS,
+    ),
+    one(
+        "a host that has said nothing of a content as it is now is not started with what it had before",
+        f"{PLANNER}/judge/prerequisites.py",
+        'return "" if edition_id(told.file) in has else',
+        'return "" if has else',
+        _CONTENTS,
+    ),
+    one(
+        "all contents of a service together have an end, those of ConfigMaps too",
+        f"{PLANNER}/judge/contents.py",
+        "    if much > MOST_CONTENT_BYTES:",
+        "    if much < 0:",
+        _CONTENTS,
+    ),
+    one(
+        "a ConfigMap that was read again and says the same wakes nobody",
+        f"{CONTROL}/watch/cache.py",
+        "if key not in self.world.named_by or self.world.contents.get(key) == seen:",
+        "if key not in self.world.named_by:",
+        _READ,
+    ),
+    one(
+        "a ConfigMap is read again and again",
+        f"{CONTROL}/watch/contents.py",
+        "return self._read_s.get(key, -math.inf) + EACH_S",
+        "return math.inf if key in self._read_s else -math.inf",
+        _READ,
+    ),
+    one(
+        "hosts are compared by what a manifest says, and not by what it comes to on each",
+        f"{API}/objects/editions.py",
+        "return Edition(content, file.owner, file.group, file.mode, edition_id(file))",
+        "return Edition(content, file.owner, file.group, file.mode)",
+        _FAULTS,
+    ),
+    one(
+        "a content with values that no host has is refused",
+        f"{API}/objects/editions.py",
+        "    if unknown:",
+        "    if False:",
+        _FAULTS,
+    ),
+    one(
+        "an edition that comes to what is in place already is tried all the same",
+        f"{AGENT}/core/editions.py",
+        "if is_next and view.is_well and _is_good_there(view) else None",
+        "if is_next and view.is_well and here == record.good else None",
+        _DECIDED,
     ),
 )

@@ -49,7 +49,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("the service", "circle, *hosts, service, *instances,", "circle, *hosts, *instances,"),
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
     _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
-    _short_of("what hosts say", "*claims, *entries, *waits)", "*claims, *waits)"),
+    _short_of("what hosts say", "*claims, *entries, *waits,", "*claims, *waits,"),
+    _short_of("what ConfigMaps say", "*waits, *texts)", "*waits)"),
     _short_of("what hosts report of what runs", "spec.roles, status.instances,", "spec.roles,"),
     _short_of(
         "what hosts answer", "status.instances, status.standbys, status.roles):", "status.instances, status.roles):"
@@ -83,6 +84,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '"failed_s", "rebooting", "ready_s", "kept"',
         '"failed_s", "rebooting", "ready_s", "refused", "kept"',
     ),
+    _unseen("a ConfigMap", "found |= world.named_by.get(name, set())", "found |= set()"),
     _unseen("the service", "set(_replaced(before.services, world.services))", "set[str]()"),
     _unseen(
         "an instance",

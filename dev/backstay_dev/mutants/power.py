@@ -201,7 +201,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a person's word costs no budget",
-        f"{PLANNER}/know/world.py",
+        f"{PLANNER}/know/objects.py",
         "    return request.spec.confirm is None and not was_off_anyway",
         "    return not was_off_anyway",
         *_L,

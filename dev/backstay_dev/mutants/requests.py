@@ -121,7 +121,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one(
         "a host that was off anyway costs no budget",
-        f"{PLANNER}/know/world.py",
+        f"{PLANNER}/know/objects.py",
         "    return request.spec.confirm is None and not was_off_anyway",
         "    return request.spec.confirm is None",
         f"{UNIT}/planner/judge/test_budget.py",

@@ -58,7 +58,12 @@ class FileRecord:
         return replace(self, editions=left, checked=tuple(one for one in self.checked if one in left))
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """An agent of the release before knows no values of hosts, and need not where there are none."""
+        raw = asdict(self)
+        for edition in raw["editions"].values():
+            if not edition["named"]:
+                del edition["named"]
+        return raw
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> FileRecord:
@@ -170,11 +175,17 @@ def _where_it_runs(view: Situated) -> Act | None:
     if not record.good:
         return Note(replace(record, good=here)) if here else None
     if record.is_reverting:
-        return Put(record.good) if here != record.good else Tell(record.good)
+        return Tell(record.good) if _is_good_there(view) else Put(record.good)
     if record.trial:
         return _on_trial(view, here)
     is_next = view.use != record.good and view.use in record.checked and view.use != record.refused
-    return Note(replace(record, trial=view.use)) if is_next and view.is_well and here == record.good else None
+    return Note(replace(record, trial=view.use)) if is_next and view.is_well and _is_good_there(view) else None
+
+
+def _is_good_there(view: Situated) -> bool:
+    """Another edition can come to the very bytes and rights: then both are in place."""
+    good = view.record.editions.get(view.record.good)
+    return good is not None and good.is_seen_in(view.there)
 
 
 def _on_trial(view: Situated, here: str) -> Act | None:

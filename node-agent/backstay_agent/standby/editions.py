@@ -15,7 +15,6 @@ from typing import Final, Protocol
 
 from backstay_agent.core.editions import (
     Act,
-    Edition,
     Examine,
     FileRecord,
     Note,
@@ -32,7 +31,7 @@ from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import Disk, DiskTrouble
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.editions import EDITION, KEEP, edition_id, is_brought
+from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought
 from backstay_api.objects.plain import (
     ExpectedCopy,
     InstanceReport,
@@ -99,10 +98,12 @@ class Editions:
         running: Running,
         on_change: Callable[[], None],
         refusal: Callable[[str, Sequence[RenderedPrerequisite]], str] = lambda namespace, resources: "",
+        *,
+        host: str,
     ) -> None:
-        """`refusal`: why the host's policy does not let services of a namespace bring these; empty if it does."""
+        """`host`: the name of this one. `refusal`: why the host's policy does not let services of a namespace bring these; empty if it does."""
         self._system, self._disk, self._running = system, disk, running
-        self._on_change, self._refusal = on_change, refusal
+        self._on_change, self._refusal, self._host = on_change, refusal, host
         self._kept: dict[Key, _Kept] = {}
         self._is_live = False
 
@@ -234,7 +235,11 @@ class Editions:
         if not kept.file.validate_with:
             return ""
         mine = {other: one for other, one in self._kept.items() if other[0] == key[0]}
-        others = {one.file.path: _target(one.file) for other, one in mine.items() if not self._refused(other, one)}
+        others = {
+            one.file.path: edition_on(one.file, self._host)
+            for other, one in mine.items()
+            if not self._refused(other, one)
+        }
         return await self._system.files.check(kept.file.validate_with, others)
 
     async def _put_or_refuse(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
@@ -278,7 +283,7 @@ class Editions:
             kept.record = await self._read(key, kept.file.path)
         there = await self._system.files.read(kept.file.path)
         runs, report = self._running.runs(key[0]), self._running.reports().get(key[0])
-        target = _target(kept.file)
+        target = edition_on(kept.file, self._host)
         use, until_s = kept.chosen
         if runs or clock_s() >= until_s:
             kept.chosen, use = ("", 0.0), ""
@@ -311,7 +316,3 @@ class Editions:
 
 def _name(key: Key) -> str:
     return f"state/file-{key[0]}-{key[1]}"
-
-
-def _target(file: RenderedFile) -> Edition:
-    return Edition(file.content, file.owner, file.group, file.mode)

@@ -22,6 +22,7 @@ from backstay_operator.control.reconciler import Parts, Reconciler
 from backstay_operator.control.report.recorder import Recorder
 from backstay_operator.control.watch.api_health import OwnPathWatch
 from backstay_operator.control.watch.cache import Cache
+from backstay_operator.control.watch.contents import ContentReader
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
 from backstay_operator.control.watch.urgency import Soon
@@ -61,6 +62,7 @@ class Operator:
         self.heartbeats = Informers(api.lane("leases"), self.cache, [HOST_LEASES], rng=rng)
         self.informers = Informers(api.lane("watches"), self.cache, OWN_KINDS, rng=rng)
         self.resync = Resync(api.lane("lists"), self.cache, rng=rng)
+        self.contents = ContentReader(api.lane("contents"), self.cache)
         self.path = OwnPathWatch(
             api.lane("path"),
             self.cache,
@@ -104,6 +106,7 @@ class Operator:
             "heartbeats": self.heartbeats.run,
             "watches": self.source.run,
             "resync": self.resync.run,
+            "contents": self.contents.run,
             "own path": self.path.run,
             "recorder": self.recorder.run,
             "reconciler": self.reconciler.run,

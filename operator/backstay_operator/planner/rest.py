@@ -27,6 +27,7 @@ from .judge.copies import instances_of
 from .judge.remains import stored_order
 from .know import holdings
 from .know.clearing import clear_of
+from .know.contents import sources
 from .know.liveness import Liveness, of_host, trusts_itself
 from .know.losses import Losses
 from .know.sessions import report_of
@@ -48,12 +49,15 @@ _TOPIC: Final = "plan at rest"
 _SEEN: Final = "seen at rest"
 _LOST: Final = "losses at rest"
 
-_BY_THEMSELVES: Final[Set[str]] = frozenset({"services", "instances", "claims", "losses"})
+_BY_THEMSELVES: Final[Set[str]] = frozenset({"services", "instances", "claims", "losses", "contents"})
 """What the plan of a service names one by one."""
 _BY_SPEC: Final[Set[str]] = frozenset({"classes"})
 """Of their status nobody takes notice."""
 _INDEXES: Final[Set[str]] = frozenset(
-    {"instances_of", "requests_of", "wanted_by", "reported_by", "ordered_on", "asked_on", "held_on", "own_addresses"}
+    {
+        *("instances_of", "requests_of", "wanted_by", "named_by", "reported_by"),
+        *("ordered_on", "asked_on", "held_on", "own_addresses"),
+    }
 )
 """They change only with the objects that they are made from."""
 _OF_THE_MOMENT: Final[Set[str]] = frozenset(
@@ -192,7 +196,8 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
     others = _others(world, service, circle, instances, claims, told)
     hosts = [known.around.said.get(host) for host in others]
     values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
-    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits)
+    texts = [world.contents.get(key) for key in sources(service)]
+    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits, *texts)
 
 
 def _others(

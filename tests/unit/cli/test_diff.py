@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from backstay_api.objects.kinds import CONFIG_MAPS
 from backstay_api.objects.models import HAService, HostAssignment
 from backstay_cli.diff import edits_of_a_copy
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, WELL
@@ -139,6 +140,41 @@ def test_people_read_what_becomes_of_it(cluster: Cluster, tmp_path: Path) -> Non
     text = cluster.run("diff", "-f", str(file)).output
     assert "systemd.unit: web.service -> other.service" in text
     assert "it is stopped and started again where it runs" in text
+
+
+CONF = {"name": "conf", "file": {"path": "/etc/web.conf", "configMapKeyRef": {"name": "web", "key": "conf"}}}
+
+
+def config_map(**data: str) -> Raw:
+    return {"kind": "ConfigMap", "metadata": {"name": "web"}, "data": data}
+
+
+def with_conf(cluster: Cluster) -> Raw:
+    wanted = manifest(cluster)
+    wanted["spec"]["resources"].append(CONF)
+    return wanted
+
+
+def test_a_service_and_the_config_map_beside_it_are_judged_together(cluster: Cluster, tmp_path: Path) -> None:
+    code, (one,) = told(cluster, tmp_path, with_conf(cluster), config_map(conf="a"))
+    assert (code, one["refused"]) == (WELL, "")
+    assert {"path": "ConfigMap shop/web data[conf]", "before": None, "after": "a"} in one["fields"]
+    code, (one,) = told(cluster, tmp_path, with_conf(cluster))
+    assert code == NOT_NOW and one["refused"].startswith("ContentMissing: ConfigMap shop/web is not there")
+    code, (one,) = told(cluster, tmp_path, with_conf(cluster), config_map(other="a"))
+    assert code == NOT_NOW and one["refused"].startswith("ContentMissing: ConfigMap shop/web has no key conf but other")
+
+
+def test_of_a_config_map_alone_the_services_are_told_that_name_it(tmp_path: Path) -> None:
+    cluster = a_cluster(resources=[unit("server"), CONF])
+    cluster.create(CONFIG_MAPS, config_map(conf="a"), "shop")
+    code, (one,) = told(cluster, tmp_path, config_map(conf="b", other="x"))
+    assert (code, one["service"], one["change"]) == (WELL, "shop/web", "Edited")
+    assert one["fields"] == [{"path": "ConfigMap shop/web data[conf]", "before": "a", "after": "b"}]
+    code, (one,) = told(cluster, tmp_path, config_map(conf="a"))
+    assert (code, one["change"]) == (WELL, "Unchanged")
+    code, why = told(cluster, tmp_path, {**config_map(conf="a"), "metadata": {"name": "nobodys"}})
+    assert code == FAILED and "holds no HAService, and no ConfigMap that one names" in why
 
 
 DATABASE = {"name": "db", "ocf": {"agent": "d:x", "instance": "db", "parameters": {"level": "1"}}}

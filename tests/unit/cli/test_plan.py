@@ -129,6 +129,23 @@ def test_an_error_has_a_sentence_and_exit_code_1(folder: Path, words: list[str])
     assert answer.exit_code == FAILED and answer.stderr.startswith("backstay: ")
 
 
+def test_config_maps_come_from_files_too(folder: Path) -> None:
+    """One that lacks what a new service wants of it keeps that from starting; of one that is in no file nothing is known."""
+    conf = {"name": "conf", "file": {"path": "/etc/news.conf", "configMapKeyRef": {"name": "news", "key": "conf"}}}
+    fresh = service("news")
+    fresh["spec"]["resources"].append(conf)
+    wanted = {"kind": "ConfigMap", "metadata": {"name": "news", "namespace": "shop"}}
+    _, said = apply(folder, fresh, {**wanted, "data": {"other": "x"}})
+    assert [one["why"] for one in said["unplaced"]] == [
+        "ConfigMap shop/news has no key conf but other: add it; or name another in spec.resources[conf].file.configMapKeyRef"
+    ]
+    (folder / "known" / "contents.yaml").write_text(yaml.safe_dump({**wanted, "data": {"conf": "x"}}))
+    _, said = apply(folder, fresh)
+    assert not any("ConfigMap" in one["why"] for one in said["unplaced"])
+    _, said = apply(folder, fresh, {**wanted, "data": {"other": "x"}})
+    assert "has no key conf but other" in said["unplaced"][0]["why"], "what is applied counts"
+
+
 def test_a_table_for_people(folder: Path) -> None:
     answer = a_cluster().run("plan", "--offline", str(folder / "known"), "--lose", "n1", "-o", "table")
     assert answer.stdout.splitlines()[0].split() == ["VERB", "INSTANCE", "FROM", "TO", "WHY"]

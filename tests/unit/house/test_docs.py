@@ -29,12 +29,12 @@ from backstay_testing.documents import DOCUMENTS, ROOT, name_of
 
 MANIFESTS = sorted((ROOT / "examples").glob("*.yaml"))
 KUBECTL = {
-    "apply", "config", "create", "delete", "describe", "explain", "get", "logs", "patch", "port-forward", "rollout", "scale", "wait",
+    "apply", "config", "create", "delete", "describe", "edit", "explain", "get", "logs", "patch", "port-forward", "rollout", "scale", "wait",
 }  # fmt: skip
 # Typer carries its own copy of click, or not, depending on its version: its errors are found by way of one it exports.
 UsageError = typer.BadParameter.__mro__[1]
 # What a kubectl command line may name besides our own kinds.
-KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment"}
+KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment", "configmap"}
 
 
 def commands(path: Path) -> list[str]:

@@ -25,6 +25,10 @@ _Account = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9
 _Glob = Annotated[str, StringConstraints(max_length=256, pattern=rf"^{STEP}(/{STEP})*$")]
 _Content = Annotated[str, StringConstraints(max_length=MOST_CONTENT_CHARS)]
 EditionId = Annotated[str, StringConstraints(max_length=32, pattern="^([0-9a-f]{32})?$")]
+_ObjectName = Annotated[
+    str, StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+]
+_DataKey = Annotated[str, StringConstraints(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")]
 _Package = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9+._:-]*$")]
 _Version = Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9+.:~^_-]*$")]
 _DnsName = Annotated[
@@ -42,11 +46,11 @@ _Tcp = Annotated[
 
 
 class KeyRef(Model):
-    """One key of a ConfigMap or Secret beside the service."""
+    """One key of a ConfigMap or Secret in the namespace of the service."""
 
-    name: Text
+    name: _ObjectName
     """Name of the object."""
-    key: Text
+    key: _DataKey
     """The key in it."""
 
 
@@ -66,18 +70,23 @@ class VerifiedFile(Model):
 
 
 class File(VerifiedFile):
-    """A file that must be on every candidate, and alike. Without `content` it is looked at, and who brings it there is your own tool."""
+    """A file that must be on every candidate, and alike. Without `content` or `configMapKeyRef` it is looked at, and who brings it there is
+    your own tool."""
 
     content: _Content | None = None
     """What is in it: each candidate checks it, then those that stand by have it, and at last the host that runs the service, which goes back
     to what it had before if the service is not well with it. At most 32 KiB of text, which whoever may read the service can read."""
     validate_with: Annotated[Argv | None, Field(alias="validate")] = None
-    """With `content`: a program that says, as root, whether it is right: `[/usr/sbin/nginx, -t]`. It sees the new content at its place, and
+    """With a content: a program that says, as root, whether it is right: `[/usr/sbin/nginx, -t]`. It sees the new content at its place, and
     nobody else does. Exit code 0: it is; what it says else is told in the status, so it should not print secrets."""
     reload: Annotated[list[Label], Field(max_length=4)] = []
-    """With `content`: units of the service, by the names of their resources, that are reloaded where they run once it is in place."""
+    """With a content: units of the service, by the names of their resources, that are reloaded where they run once it is in place."""
     config_map_key_ref: KeyRef | None = None
-    """Its content, from a ConfigMap (later)."""
+    """Instead of `content`: a key of a ConfigMap in the namespace of the service. An edit there is seen within 10 s and goes the same way;
+    while it is not there, or is no text that fits, what it was last stays."""
+    template: bool | None = None
+    """Whether `{{ host.name }}` in the content stands for the name of the host that it is brought to. Hosts are compared by what the manifest
+    or ConfigMap says, before that. Default: it stands for itself."""
     secret_key_ref: KeyRef | None = None
     """Its content, from a Secret (later)."""
 
@@ -91,6 +100,8 @@ class RenderedFile(VerifiedFile):
     """What says whether that is right."""
     reload: Annotated[list[Label], Field(max_length=4)] = []
     """What is reloaded, once it is in place."""
+    template: bool | None = None
+    """Whether its content has values of the host in it."""
     use: EditionId = ""
     """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
 

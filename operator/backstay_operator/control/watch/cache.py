@@ -21,6 +21,7 @@ from backstay_api.objects.models import HAService, Host, HostAssignment
 from backstay_api.objects.object_kinds import ALL_KINDS, HA_SERVICES, HOST_LEASES, HOSTS, AnyObject, Unreadable
 from backstay_api.objects.promise import Silence, judge_silence
 from backstay_operator.control.watch.urgency import Soon, lease_soon, object_soon
+from backstay_operator.planner.know.contents import ConfigMapSeen, sources
 from backstay_operator.planner.know.reading import put, take_out
 from backstay_operator.planner.know.world import LeaseSeen, OwnPath, Settings, World
 
@@ -50,6 +51,8 @@ class Cache:
         self._deleted: OrderedDict[str, None] = OrderedDict()
         self.on_change: Callable[[Soon], None] = lambda soon: None
         """Called after each change, with how soon the planner must look."""
+        self.on_named: Callable[[], None] = lambda: None
+        """Called when a service names a ConfigMap that has not been read."""
         self.world = World(settings=settings or Settings(), own_path=OwnPath(healthy=False))
         self.listed: set[str] = set()
         """Kinds that have been listed as a whole at least once."""
@@ -165,6 +168,21 @@ class Cache:
         self.note_listed(kind)
         return Repair(len(stale), news)
 
+    # --- ConfigMaps that services name, which are read and not watched -----------------------------------------------
+
+    def put_content(self, key: str, seen: ConfigMapSeen) -> None:
+        """What was just read, if a service still names it. What is as before stays the very object."""
+        if key not in self.world.named_by or self.world.contents.get(key) == seen:
+            return
+        self._tick()
+        self.world.contents[key] = seen
+        self.changes += 1
+        self.on_change(Soon.GATHER)
+
+    def forget_content(self, key: str) -> None:
+        """No service names it any more."""
+        self.world.contents.pop(key, None)
+
     # --- our own path to the API server (PROTOCOL 4) --------------------------------------------------------------
 
     def path_lost(self, *, last_ok_s: float) -> None:
@@ -236,6 +254,8 @@ class Cache:
         known = with_known_entries(self.world, known) if isinstance(known, HostAssignment) else known
         soon = object_soon(known, self.world)
         put(self.world, known)
+        if isinstance(known, HAService) and any(one not in self.world.contents for one in sources(known)):
+            self.on_named()
         return soon
 
     def _store_lease(self, lease: HostLease) -> Soon:

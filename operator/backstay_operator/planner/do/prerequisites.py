@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backstay_api.objects.editions import KEEP
-from backstay_api.objects.models import HAInstance
+from backstay_api.objects.editions import KEEP, is_referred
+from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder, RenderedPrerequisite
 from backstay_api.objects.models.resources import Resource
-from backstay_operator.planner.judge import editions, where
+from backstay_operator.planner.judge import contents, editions, where
 from backstay_operator.planner.judge.acceptance import Accepted
 from backstay_operator.planner.judge.editions import Rollout
 from backstay_operator.planner.judge.prerequisites import prerequisites_of, unlike_content
@@ -28,7 +28,7 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
     if not isinstance(slot.acceptance, Accepted):
         yield from stored(world, instance)
         return
-    wanted = prerequisites_of(slot.in_force)
+    wanted = _known(world, slot.in_force, instance)
     is_unmanaged = slot.in_force.spec.state == "Unmanaged"
     rollouts = {one.name: editions.rollout(world, slot.in_force, instance, one, slot.asked) for one in wanted}
     for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if wanted else ():
@@ -42,6 +42,13 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
                 resources=[_told(one, rollouts[one.name], host, is_unmanaged=is_unmanaged) for one in wanted],
             ),
         )
+
+
+def _known(world: World, service: HAService, instance: HAInstance) -> list[Resource]:
+    """All but files whose content nobody knows, each with its content: of those nobody can be told more than that they are to come."""
+    wanted = prerequisites_of(service)
+    known = [contents.brought(world, service, instance, one) or one for one in wanted]
+    return [one for one in known if one.file is None or not is_referred(one.file)]
 
 
 def _told(resource: Resource, rollout: Rollout | None, host: str, *, is_unmanaged: bool) -> RenderedPrerequisite:

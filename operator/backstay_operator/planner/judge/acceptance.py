@@ -13,11 +13,12 @@ from backstay_api.objects.models import HAService
 from backstay_api.objects.models.claim import ClaimOwner, HostOwner
 from backstay_api.objects.resource_kinds import Claim, claims_of
 from backstay_operator.planner.know import dependencies, holdings
+from backstay_operator.planner.know.contents import sources
 from backstay_operator.planner.know.selection import selects, share_a_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
-from . import contradictions, service_classes
+from . import contents, contradictions, service_classes
 from .contradictions import seniority
 from .manifest_faults import first_fault, path_of
 
@@ -82,11 +83,13 @@ def _own_fault(service: HAService) -> Refused | None:
 
 
 def refused_alone(world: World, service: HAService) -> Refused | None:
-    """What is wrong with it, or not allowed, whatever other services are there."""
+    """What is wrong with it, not allowed, or not to be had, whatever other services are there."""
     if fault := own_fault(world, service):
         return fault
-    why = service_classes.refusal(world, service)
-    return Refused(NOT_ALLOWED, why) if why else None
+    if why := service_classes.refusal(world, service):
+        return Refused(NOT_ALLOWED, why)
+    why = contents.never_had(world, service) if sources(service) else ""
+    return Refused(contents.CONTENT_MISSING, why) if why else None
 
 
 # --- who else wants it -----------------------------------------------------------------------------------------------

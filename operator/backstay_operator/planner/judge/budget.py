@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from backstay_api.objects.models import FenceRequest
 from backstay_api.objects.models.host import Fence
 from backstay_api.objects.texts import confirm_by_hand
-from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World, has_cost
+from backstay_operator.planner.know.objects import has_cost
+from backstay_operator.planner.know.world import BUDGET_PERIOD_S, World
 from backstay_operator.planner.words import roughly
 
 

@@ -17,6 +17,7 @@ from backstay_operator.planner.know import liveness
 from backstay_operator.planner.know.liveness import Liveness
 from backstay_operator.planner.know.world import World
 
+from . import contents
 from .prerequisites import last_ran_with, prerequisites_of
 
 Facts = Mapping[str, str]
@@ -72,7 +73,7 @@ class Rollout:
 def rollout(
     world: World, service: HAService, instance: HAInstance, resource: Resource, asked: Sequence[str]
 ) -> Rollout | None:
-    """Of one file; None: it is not brought to any host."""
+    """Of one file, whose content is known; None: it is not brought to any host."""
     if resource.file is None or not is_brought(resource.file):
         return None
     reports = {
@@ -104,13 +105,20 @@ def _is_gone(world: World, host: str) -> bool:
 def progress(world: World, service: HAService, instance: HAInstance, asked: Sequence[str]) -> tuple[str, str] | None:
     """How far an edition is that is not in use yet: a reason and a sentence. None: all are."""
     for resource in prerequisites_of(service):
-        found = rollout(world, service, instance, resource, asked)
-        if found is None or found.target == found.proven or resource.file is None:
+        told = contents.brought(world, service, instance, resource)
+        if told is None or told.file is None:
             continue
-        path = resource.file.path
+        path = told.file.path
+        if why := contents.fault(world, service, resource):
+            return contents.CONTENT_MISSING, f"{resource.name}: {path} stays as it was: {why}"
+        found = rollout(world, service, instance, told, asked)
+        if found is None or found.target == found.proven:
+            continue
         if found.refusal is not None:
             return "EditionRefused", f"{resource.name}: {path} stays as it was: {': '.join(found.refusal)}"
         for one in (found.holder, *found.standing_by):
-            if why := found.said.get(one, {}).get(WHY_REFUSED):
+            facts = found.said.get(one, {})
+            # Of a content that is in a ConfigMap no more nobody wants to know why it was refused.
+            if (why := facts.get(WHY_REFUSED, "")) and facts.get(REFUSED, found.target) == found.target:
                 return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {one}: {why}"
     return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backstay_api.objects import windows
 from backstay_api.objects.bounds import MOST_CONTENT_BYTES
 from backstay_api.objects.durations import seconds
+from backstay_api.objects.editions import told_bytes
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.resources import Resource, Timeouts
 from backstay_api.objects.names import instance_name, promoted_name
@@ -69,7 +69,7 @@ def _reloads_no_unit(service: HAService) -> Fault | None:
 def _brings_too_much(service: HAService) -> Fault | None:
     """No order with more would ever fit, and nobody would say why no host is ready."""
     contents = [one.file.content for one in service.spec.resources if one.file is not None and one.file.content]
-    much = sum(len(json.dumps(content, ensure_ascii=False).encode()) for content in contents)
+    much = told_bytes(contents)
     if much <= MOST_CONTENT_BYTES:
         return None
     return Fault(

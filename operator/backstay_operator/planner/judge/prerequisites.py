@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.objects.editions import could_be
+from backstay_api.objects.editions import EDITION, could_be, edition_id, is_referred, staged
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import ExpectedCopy, LastRanWith, PrerequisiteFinding
 from backstay_api.objects.models.resources import Resource
@@ -21,6 +21,7 @@ from backstay_operator.planner.know.sessions import report_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import elapsed_s, listed
 
+from . import contents
 from .questions import held_by_nobody
 from .where import Pair, first_difference
 
@@ -103,12 +104,31 @@ def _judged(world: World, service: HAService, instance: HAInstance, host: str) -
     for resource in wanted:
         ((kind, _),) = kinds_in([resource])
         name, blocks, found = resource.name, blocking(resource, kind), seen.get(resource.name)
-        if found is None:
+        if why := _is_to_come(world, service, instance, resource, found):
+            yield Unmet(name, why, blocks, is_known=False)
+        elif found is None:
             yield Unmet(name, "not looked at yet", blocks, is_known=False)
         elif found.why:
             yield Unmet(name, found.why, blocks, is_missing=True, drift=kind.drift if found.facts else "")
         elif unlike := list(_unlike(world, service, instance, host, resource, kind, found)):
             yield _differing(service, resource, kind, found, unlike)
+
+
+def _is_to_come(
+    world: World, service: HAService, instance: HAInstance, resource: Resource, found: PrerequisiteFinding | None
+) -> str:
+    """Of a file that has never been in use, and whose content stands elsewhere, which no generation of the manifest counts: why the host
+    cannot have said yet that it has what that says now. Empty: it can."""
+    if resource.file is None or not is_referred(resource.file):
+        return ""
+    told = contents.brought(world, service, instance, resource)
+    if told is None:
+        unread = f"ConfigMap {contents.not_read(world, service, resource)} has not been read yet"
+        return contents.fault(world, service, resource) or unread
+    if found is None or found.why or instance.holder or last_ran_with(service, resource) is not None:
+        return ""
+    has = {found.facts.get(EDITION, ""), *staged(found.facts)}
+    return "" if edition_id(told.file) in has else f"file {resource.file.path} is not as its ConfigMap says now yet"
 
 
 def _differing(

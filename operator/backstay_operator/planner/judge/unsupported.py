@@ -21,7 +21,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
-    "resources[].file.config_map_key_ref": (),
     "resources[].file.secret_key_ref": (),
     "resources[].gate": (_AS_THE_KIND,),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backstay_api.objects.models import Host, HostAssignment
+from backstay_api.objects.models import FenceRequest, Host, HostAssignment
 
 
 def was_told_to_stop(assignment: HostAssignment, uid: str) -> bool:
@@ -24,3 +24,9 @@ def discard(index: dict[str, set[str]], names: Iterable[str], key: str) -> None:
         index[name].discard(key)
         if not index[name]:
             del index[name]
+
+
+def has_cost(request: FenceRequest) -> bool:
+    """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
+    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
+    return request.spec.confirm is None and not was_off_anyway

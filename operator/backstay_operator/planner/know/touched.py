@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from backstay_api.objects.models import HAInstance, HAService, HostAssignment, ResourceClaim
 
+from .contents import ConfigMapSeen
 from .world import Rebooting, World
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ class Seen(NamedTuple):
     claims: dict[str, ResourceClaim]
     assignments: dict[str, HostAssignment]
     rebooting: dict[str, Rebooting]
+    contents: dict[str, ConfigMapSeen]
 
 
 def seen(world: World) -> Seen:
@@ -30,13 +32,16 @@ def seen(world: World) -> Seen:
         world.claims.copy(),
         world.assignments.copy(),
         world.rebooting.copy(),
+        world.contents.copy(),
     )
 
 
 def touched(world: World, before: Seen) -> Set[str]:
     """Keys of services of which any object is another than it was: their own, a claim, or what a host says of them or is told about them,
-    be it of a copy that is gone."""
+    be it of a copy that is gone; or a ConfigMap that they name."""
     found = set(_replaced(before.services, world.services))
+    for name in _replaced(before.contents, world.contents):
+        found |= world.named_by.get(name, set())
     services, instances = set[str](), {*_said_of(before, world), *_replaced(before.rebooting, world.rebooting)}
     for key in _replaced(before.instances, world.instances):
         services.update(one.spec.service.uid for one in _both(before.instances, world.instances, key))

@@ -28,8 +28,9 @@ from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import Unreadable
 
 from .claims import own_addresses, things
+from .contents import ConfigMapSeen, sources
 from .losses import Losses
-from .objects import checked_at, discard, was_told_to_stop
+from .objects import checked_at, discard, has_cost, was_told_to_stop
 
 T = TypeVar("T")
 
@@ -138,6 +139,8 @@ class World:
     requests: dict[str, FenceRequest] = field(default_factory=dict)
     claims: dict[str, ResourceClaim] = field(default_factory=dict)
     classes: dict[str, ServiceClass] = field(default_factory=dict)
+    contents: dict[str, ConfigMapSeen] = field(default_factory=dict)
+    """ConfigMaps that services name, as they were read last."""
 
     fenced_s: dict[str, float] = field(default_factory=dict)
     """By FenceRequest: our own clock when we first saw it want Off, or read of it in a Host's status (for the budget)."""
@@ -157,6 +160,8 @@ class World:
     """Names of FenceRequests by host."""
     wanted_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Keys of HAServices by what they want for themselves alone (`claims.things`)."""
+    named_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Keys of HAServices by the ConfigMaps that their files come from."""
     ruled: set[str] = field(default_factory=set)
     """Keys of HAServices that want to be together with others, or apart from them. `depending`: that depend on others."""
     depending: set[str] = field(default_factory=set)
@@ -226,6 +231,7 @@ class World:
         old = self.services.get(service.key)
         if old is not None:
             discard(self.wanted_by, things(old), old.key)
+            discard(self.named_by, sources(old), old.key)
             if old.uid != service.uid:
                 self._forget_failures(old.uid)
         self.services[service.key] = service
@@ -234,6 +240,8 @@ class World:
         (self.depending.add if service.spec.depends_on else self.depending.discard)(service.key)
         for thing in things(service):
             self.wanted_by[thing].add(service.key)
+        for name in sources(service):
+            self.named_by[name].add(service.key)
         for one in service.status.failures:
             self.failed_s.setdefault((service.uid, Failed.of(one)), self.now_s)
 
@@ -244,6 +252,7 @@ class World:
         self.depending.discard(key)
         if old is not None:
             discard(self.wanted_by, things(old), key)
+            discard(self.named_by, sources(old), key)
             self._forget_failures(old.uid)
 
     def put_host(self, host: Host) -> None:
@@ -388,9 +397,3 @@ class World:
     def _was_fenced(self, request: str, host: str) -> None:
         self.fenced_s.setdefault(request, self.now_s)
         self.fenced_host.setdefault(request, host)
-
-
-def has_cost(request: FenceRequest) -> bool:
-    """Whether it wanted Off for a host that was not off anyway, and that nobody answers for."""
-    was_off_anyway = request.status.evidence is not None and not any(a.action == "off" for a in request.status.attempts)
-    return request.spec.confirm is None and not was_off_anyway

@@ -46,6 +46,9 @@ def view(kept: FileRecord, *, use: Edition, there: Edition, target: Edition = B,
 WELL: dict[str, Any] = {"runs": True, "is_well": True}
 AB = record(A, B)
 ON_TRIAL = replace(AB, good=A.id, trial=B.id)
+MINE = Edition("a", named="1" * 32)
+"""With values of this host in it."""
+SAME = record(A, MINE, good=A.id)
 TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
 
 
@@ -70,6 +73,16 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
         ),
         pytest.param(
             view(replace(AB, good=A.id), use=B, there=C, **WELL), None, id="nor over what somebody edited by hand"
+        ),
+        pytest.param(
+            view(SAME, use=MINE, there=A, target=MINE, **WELL),
+            Note(replace(SAME, trial=MINE.id)),
+            id="another that comes to the very bytes is in place already, and tried all the same",
+        ),
+        pytest.param(
+            view(replace(SAME, is_reverting=True), use=MINE, there=A, target=MINE, **WELL),
+            Tell(A.id),
+            id="and where it is taken back nothing is put in place again",
         ),
         pytest.param(view(ON_TRIAL, use=B, there=A, **WELL), Put(B.id), id="on trial: then put in place"),
         pytest.param(view(ON_TRIAL, use=B, there=B, **WELL), Tell(B.id), id="then what runs is told"),
@@ -130,6 +143,12 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
 )
 def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
     assert next_act(seen) == expected
+
+
+def test_values_of_a_host_are_remembered_and_where_there_are_none_as_the_release_before_knows_it() -> None:
+    for kept in (record(A, MINE), record(A, Edition(None), Edition(""))):
+        assert FileRecord.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+    assert record(A).to_json()["editions"][A.id].keys() == {"content", "owner", "group", "mode"}
 
 
 def test_one_on_trial_is_not_what_others_are_compared_by() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backstay_api.objects.editions import edition_id, edition_on
 from backstay_api.objects.models.prerequisites import File
 from backstay_api.objects.prerequisites import fault_of_brought
 
@@ -20,6 +21,18 @@ from backstay_api.objects.prerequisites import fault_of_brought
         ({"validate": ["true"]}, "validate: begins with no absolute path"),
         ({"content": None, "validate": ["/bin/true"]}, "validate: goes with content, which is not given"),
         ({"content": None, "reload": ["server"]}, "reload: goes with content, which is not given"),
+        ({"template": True, "content": "id = {{ host.name }} {{host.name}} { x } {{"}, ""),
+        ({"content": "{{ host.nmae }}"}, ""),
+        (
+            {"template": True, "content": "{{ host.name }} {{ host.nmae }}"},
+            "content: has {{ host.nmae }} in it, and of a host there is {{ host.name }} alone",
+        ),
+        ({"content": None, "template": True}, "template: goes with content, which is not given"),
+        (
+            {"content": "a", "configMapKeyRef": {"name": "a", "key": "b"}},
+            "configMapKeyRef: content is given too: leave one of them out",
+        ),
+        ({"content": None, "configMapKeyRef": {"name": "a", "key": "b"}, "validate": ["/bin/true"]}, ""),
         ({"mode": "4755"}, "mode: 4755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         ({"mode": "2755"}, "mode: 2755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         # One that is not checked itself is seen at its place where another is.
@@ -44,3 +57,12 @@ from backstay_api.objects.prerequisites import fault_of_brought
 )
 def test_what_no_host_brings(said: dict[str, Any], fault: str) -> None:
     assert fault_of_brought(File.model_validate({"path": "/etc/shop/a.conf", "content": "a\n", **said})) == fault
+
+
+def test_values_of_a_host_are_put_in_on_each_and_hosts_are_compared_by_what_the_manifest_says() -> None:
+    file = File.model_validate({"path": "/etc/a", "content": "id={{ host.name }}\n", "template": True})
+    n1, n2 = edition_on(file, "n1"), edition_on(file, "n2")
+    assert (n1.content, n2.content) == ("id=n1\n", "id=n2\n")
+    plain = file.model_copy(update={"template": None})
+    assert n1.id == n2.id == edition_id(file) != edition_id(plain)
+    assert edition_on(plain, "n1").content == "id={{ host.name }}\n"

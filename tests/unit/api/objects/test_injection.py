@@ -235,8 +235,9 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
 @pytest.mark.parametrize(
     "resource",
     [
-        # 33-39: nothing is written yet, so nothing of that can go wrong: it is refused as a whole
-        {"file": {"path": "/etc/a", "configMapKeyRef": {"name": "c", "key": "k"}}},
+        # 33-39: what is not written cannot go wrong: it is refused as a whole
+        {"file": {"path": "/etc/a", "secretKeyRef": {"name": "c", "key": "k"}}},
+        {"file": {"path": "/etc/a", "content": "a", "configMapKeyRef": {"name": "c", "key": "k"}}},
         {"file": {"path": "/etc/shadow"}},
         {"file": {"path": "/root/.ssh/id_rsa"}},
         {"certificate": {"path": "/etc/ssl/a.pem", "key": "/etc/ssh/ssh_host_rsa_key"}},

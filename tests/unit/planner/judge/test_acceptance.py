@@ -29,9 +29,9 @@ LAG: Raw = {"name": "lag", "replication": {"command": ["/bin/lag"]}}
         ),
         pytest.param(a_service("web", LAG), "spec.resources[lag].replication", id="replication"),
         pytest.param(
-            a_service("web", unit(), {**FILE, "file": {**FILE["file"], "configMapKeyRef": {"name": "a", "key": "b"}}}),
-            "spec.resources[conf].file.configMapKeyRef",
-            id="a file from a ConfigMap",
+            a_service("web", unit(), {**FILE, "file": {**FILE["file"], "secretKeyRef": {"name": "a", "key": "b"}}}),
+            "spec.resources[conf].file.secretKeyRef",
+            id="a file from a Secret",
         ),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import pytest
 
+from backstay_api.objects.models import HAService
 from backstay_dev.show import bench_plan
+from backstay_operator.planner.know.contents import ConfigMapSeen
 from backstay_operator.planner.know.touched import seen, touched
 from backstay_operator.planner.know.world import Rebooting, World
 from backstay_testing.worlds import own_copy
@@ -52,7 +54,7 @@ def instance_of_another(world: World) -> None:
 
 def claim_of(key: str) -> Callable[[World], object]:
     def change(world: World) -> None:
-        name = next(name for name, keys in world.wanted_by.items() if key in keys)
+        name = next(name for name, keys in world.wanted_by.items() if key in keys and name in world.claims)
         world.claims[name] = world.claims[name].model_copy()
 
     return change
@@ -60,7 +62,7 @@ def claim_of(key: str) -> Callable[[World], object]:
 
 def claim_is_anothers(world: World) -> None:
     """What the first one wants is the second one's: both are concerned, and once more when it is given back."""
-    name = next(name for name, keys in world.wanted_by.items() if FIRST in keys)
+    name = next(name for name, keys in world.wanted_by.items() if FIRST in keys and name in world.claims)
     hosts = [one.model_copy(update={"uid": world.services[SECOND].uid}) for one in world.claims[name].spec.hosts or ()]
     known = world.claims[name]
     world.claims[name] = known.model_copy(update={"spec": known.spec.model_copy(update={"hosts": hosts})})
@@ -103,6 +105,25 @@ def renewed(world: World) -> None:
     world.leases[host] = replace(known, first_seen_s=world.now_s)
 
 
+def from_a_config_map(world: World) -> World:
+    """The first service has a file from one, the second from another."""
+    for number, key in enumerate((FIRST, SECOND)):
+        raw = world.services[key].wire()
+        file = {"path": f"/etc/{number}", "configMapKeyRef": {"name": f"c{number}", "key": "k"}}
+        resources = [*raw["spec"]["resources"], {"name": "conf", "file": file}]
+        world.put_service(HAService.from_wire({**raw, "spec": {**raw["spec"], "resources": resources}}))
+        world.contents[f"default/c{number}"] = ConfigMapSeen(data={"k": "a"})
+    return world
+
+
+def config_map(world: World) -> None:
+    world.contents["default/c0"] = ConfigMapSeen(data={"k": "b"})
+
+
+def config_map_goes(world: World) -> None:
+    del world.contents["default/c0"]
+
+
 ONLY: Final = {FIRST}
 ROWS: Final[dict[str, tuple[Callable[[World], Any], set[str]]]] = {
     "nothing": (lambda world: None, set()),
@@ -120,13 +141,15 @@ ROWS: Final[dict[str, tuple[Callable[[World], Any], set[str]]]] = {
     "what a host says of itself": (facts, set()),
     "it waits for a reboot": (reboots, ONLY),
     "a renewal": (renewed, set()),
+    "a ConfigMap that it names": (config_map, ONLY),
+    "a ConfigMap that it names goes": (config_map_goes, ONLY),
 }
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_who_is_touched(name: str) -> None:
     change, whom = ROWS[name]
-    world = own_copy(settled())
+    world = from_a_config_map(own_copy(settled()))
     before = seen(world)
     change(world)
     assert touched(world, before) == whom

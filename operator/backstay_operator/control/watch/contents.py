@@ -1,0 +1,82 @@
+"""ConfigMaps that services name, read one by one: at once when a service comes to name one, then again and again.
+
+Only `get` is needed for that, of those names alone: a watch would want the right to see all that there are, and a list of names for it a
+label that people forget. Nothing is asked while no service names any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import Final
+
+from backstay_api.client.api import Api
+from backstay_api.client.errors import ApiError, ApiTrouble, Forbidden, NotFound
+from backstay_api.objects.kinds import CONFIG_MAPS
+from backstay_api.process.waiting import clock_s, within
+from backstay_operator.control.watch.cache import Cache
+from backstay_operator.planner.know.contents import MISSING, ConfigMapSeen, seen_in
+
+log = logging.getLogger(__name__)
+
+EACH_S: Final = 10.0
+"""Each is read so often."""
+PAUSE_S: Final = 0.05
+"""Between two reads: thousands take longer than `EACH_S` rather than more than 20 requests a second."""
+_TIMEOUT_S: Final = 10.0
+FORBIDDEN: Final = ConfigMapSeen(
+    why="cannot be read by the operator: give it the right to get ConfigMaps there, as its chart does"
+)
+
+
+class ContentReader:
+    """Reads them into the cache, from `run` until it is cancelled."""
+
+    def __init__(self, api: Api, cache: Cache) -> None:
+        self._api, self._cache = api, cache
+        self._named = asyncio.Event()
+        self._read_s: dict[str, float] = {}
+        """By ConfigMap: when it was last read, or tried to be."""
+        cache.on_named = self._named.set
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            self._named.clear()
+            self._forget_unnamed()
+            key = min(sorted(self._cache.world.named_by), key=self._due_s, default="")
+            if not key:
+                await self._named.wait()
+            elif (wait_s := self._due_s(key) - clock_s()) > 0:
+                await within(self._named, wait_s)
+            else:
+                await self._read(key)
+                self._read_s[key] = clock_s()
+                await asyncio.sleep(PAUSE_S)
+
+    def _due_s(self, key: str) -> float:
+        return self._read_s.get(key, -math.inf) + EACH_S
+
+    def _forget_unnamed(self) -> None:
+        named = self._cache.world.named_by
+        self._read_s = {key: at_s for key, at_s in self._read_s.items() if key in named}
+        for key in [key for key in self._cache.world.contents if key not in named]:
+            self._cache.forget_content(key)
+
+    async def _read(self, key: str) -> None:
+        """What cannot be known now stays as it was."""
+        namespace, _, name = key.partition("/")
+        try:
+            body = await self._api.get(CONFIG_MAPS, name, namespace, timeout_s=_TIMEOUT_S)
+            seen = seen_in(body)
+        except NotFound:
+            seen = MISSING
+        except Forbidden:
+            seen = FORBIDDEN
+        except ApiError as error:
+            # That the API server is away is said once, by the watch of our own path.
+            level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
+            log.log(level, "ConfigMap could not be read", extra={"config_map": key, "why": str(error)})
+            return
+        self._cache.put_content(key, seen)
