@@ -339,7 +339,8 @@ class OcfDriver(StartUnitDriver):
         `pgsql` sets its promotion score back. Raises BusError."""
         if started.state is State.RUNNING or not ocf.role:
             return started.state is State.RUNNING
-        return (await self._manager.properties(unit_name(replace(ocf, role=""))))["ActiveState"] == "active"
+        copy = await self._manager.properties(unit_name(replace(ocf, role=None)))
+        return bool(copy["ActiveState"] == "active")
 
     async def _is_promoted(self, ocf: Ocf) -> bool:
         """Whether its promotion here is ours: begun, and not ended yet. Raises BusError."""

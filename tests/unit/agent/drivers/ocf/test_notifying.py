@@ -49,7 +49,7 @@ class Notified:
 @pytest.fixture(autouse=True)
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> helpers.Shared:
     shared = helpers.Shared("db", (tmp_path / "run", tmp_path / "var"))
-    monkeypatch.setattr(notifying.helpers, "Shared", lambda resource: shared)
+    monkeypatch.setattr(helpers, "Shared", lambda resource: shared)
     shared.tell("n2", ["n2", "n3"], {})
     return shared
 
