@@ -200,8 +200,9 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     before = {key: world.kept[key][rest._TOPIC][1] for key in world.services}
     lost = HostLoss(Domain("n0000", ("n0000",)), (), (("default/s00000-0", "no room"),))
     world.losses = Losses((lost,))
-    assert plan(world) == from_nothing(world)
-    assert rest._TOPIC not in world.kept[KEY], "something is told of it"
+    made = plan(world)
+    assert made == from_nothing(world) and world.kept[KEY][rest._TOPIC][1] is not before[KEY]
+    assert [one.ref.key for one in made.actions] == [KEY], "something is told of it"
     world.losses = Losses((lost, HostLoss(Domain("n0001", ("n0001",)), (), ())))
     theirs = world.kept["default/s00001"][rest._TOPIC][1]
     plan(world)
@@ -209,7 +210,8 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     theirs_too = HostLoss(Domain("n0001", ("n0001",)), (), (("default/s00001-0", "no room"),))
     world.losses = Losses((lost, theirs_too))
     assert plan(world) == from_nothing(world)
-    assert rest._TOPIC not in world.kept["default/s00001"], "something is told of it now, and nothing else has changed"
+    told = world.kept["default/s00001"][rest._TOPIC][1]
+    assert told is not theirs and told.actions, "something is told of it now, and nothing else has changed"
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:

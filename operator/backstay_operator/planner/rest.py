@@ -1,8 +1,9 @@
-"""Plans of services at rest, kept until anything has changed that they were made from.
+"""Plans of services at rest, or that only wait, kept until anything has changed that they were made from.
 
-At rest a service runs where it was granted, as its manifest says, on a host that lives: nothing is to be done about it, and no time that passes
-changes that. Its plan was made from its own objects, from what hosts say of it or are told about it, and from what concerns all services alike:
-as long as all three are the same, so is the plan. Whatever is not known here to concern only some of the services is taken to concern all.
+Which these are says `keepable.py`: whatever is to be done about one, no time that passes changes that. Its plan was made from its own objects,
+from what hosts say of it or are told about it, from who else wants what it wants, and from what concerns all services alike: as long as all
+four are the same, so is the plan. Whatever is not known here to concern only some of the services is taken to concern all. How many services
+hosts have is a part of it for those alone that go by that. What is told of a service bears the time at which that was decided.
 
 Of a thousand services hardly one is touched between two rounds: which, is seen by looking at all objects at once, and only of those it is
 looked up whether their plans still hold.
@@ -13,37 +14,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
-from operator import is_
-from typing import Final, Protocol, TypeVar
+from operator import add, is_
+from typing import Final, Unpack
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
+from backstay_api.objects.names import key_of
 
-from .do.course import Course
-from .do.decisions import Decision, Slot
-from .do.moves import wish_of
+from .by_host import Load, ServicePlan
 from .do.rounds import Round
-from .judge.acceptance import Accepted
 from .judge.copies import instances_of
-from .judge.remains import stored_order
+from .judge.remains import names_a_gone_one
 from .know import holdings
-from .know.clearing import clear_of
-from .know.liveness import Liveness, of_host, trusts_itself
+from .know.liveness import trusts_itself
 from .know.losses import Losses
-from .know.sessions import report_of
 from .know.touched import seen, touched
 from .know.world import World
 from .surroundings import BY_HOST, Circle, Surroundings, around, outline
 
 
-class Rests(Protocol):
-    """A plan, as far as it is known here."""
-
-    @property
-    def rests(self) -> bool:
-        """Whether nothing but a change of what is known could change it."""
-
-
-T = TypeVar("T", bound=Rests)
 _TOPIC: Final = "plan at rest"
 _SEEN: Final = "seen at rest"
 _LOST: Final = "losses at rest"
@@ -59,7 +47,7 @@ _INDEXES: Final[Set[str]] = frozenset(
 _OF_THE_MOMENT: Final[Set[str]] = frozenset(
     {"now_s", "wall", "instant", "free_s", "failed_s", "rebooting", "ready_s", "kept", "memo"}
 )
-"""Nothing at rest is decided by the time, or has failed, or waits for a reboot or for better hosts."""
+"""Nothing that is kept is decided by the time, or has failed, or waits for a reboot or for better hosts."""
 _FOR_ALL: Final = tuple(
     one.name for one in fields(World) if one.name not in _BY_THEMSELVES | _BY_SPEC | BY_HOST | _INDEXES | _OF_THE_MOMENT
 )
@@ -76,13 +64,6 @@ _ON_THE_WAY: Final = tuple(
 """What plans tell each other in a round. Those named here tell nothing to what rests: the last five by `dependsOn` alone, while nothing
 rests, or from one copy to the others of its service, which rests as a whole or not at all."""
 
-_SERVICE_FIELDS: Final[Set[str]] = frozenset(
-    {"state", "mode", "replicas", "exclusive", "resources", "placement", "recovery"}
-)
-_PLACEMENT_FIELDS: Final[Set[str]] = frozenset({"hosts", "prefer", "tolerations", "stickiness", "priority", "failback"})
-_RECOVERY_FIELDS: Final[Set[str]] = frozenset({"restarts", "window", "backoff"})
-"""What a manifest may say whose plan is kept: nothing of it is about other services, or about times of day."""
-
 
 @dataclass(frozen=True)
 class Known:
@@ -94,10 +75,11 @@ class Known:
     """What plans of this round tell each other: while there is any, none is kept."""
     around: Surroundings
     """The hosts."""
+    round_: Round
 
     def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:
         """Whether nothing has changed that could concern a plan which was made from this."""
-        others = made[0][-1]  # type: ignore[index]
+        others = made[0][0]  # type: ignore[index]
         return (
             key not in self.touched
             and self.around.holds(made[1])
@@ -122,7 +104,7 @@ def known(round_: Round) -> Known:
         world.kept[""][_TOPIC] = ((), now)
     news = touched(world, last[1]) | _lost_otherwise(world) if last is not None else world.services.keys()  # type: ignore[arg-type]
     on_the_way = tuple(getattr(round_, name) for name in _ON_THE_WAY)
-    return Known(news, on_the_way, around(world, is_all_else_same=is_same))
+    return Known(news, on_the_way, around(world, is_all_else_same=is_same), round_)
 
 
 def _domains(world: World) -> object:
@@ -157,21 +139,44 @@ def _copied(value: object) -> object:
     return value
 
 
-def kept(world: World, key: str, owned: Mapping[str, Sequence[str]], known: Known, make: Callable[[], T]) -> T:
+def kept(
+    world: World, key: str, owned: Mapping[str, Sequence[str]], known: Known, make: Callable[[], ServicePlan]
+) -> ServicePlan:
     """The plan of a service: as it was, if nothing has changed that it was made from, or as `make` has it now."""
     plans = world.kept[key]
     old = plans.get(_TOPIC) if not any(known.on_the_way) else None
-    if old is not None and known.is_as_known(key, old[0]):
-        return old[1]  # type: ignore[return-value]
+    plan = old[1] if old is not None else None
+    if old is not None and isinstance(plan, ServicePlan):
+        is_simple = plan.goes_by is Load.NOTHING and not plan.reads_other_names
+        if is_simple and known.is_as_known(key, old[0]):
+            return plan
     service = world.services[key]
-    made = _made_from(world, service, owned.get(service.uid, ()), known)
-    if old is not None and _is_same(old[0], made):
-        return old[1]  # type: ignore[return-value]
+    made, loads = _made_from(world, service, owned.get(service.uid, ()), known), _loads(world, service, known)
+    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], _with(made, loads[plan.goes_by])):
+        for instance, host in plan.sends:
+            known.round_.send(instance, host)
+        return plan
     plans.pop(_TOPIC, None)
     plan = make()
     if plan.rests:
-        plans[_TOPIC] = (made, plan)
+        plans[_TOPIC] = (_with(made, loads[plan.goes_by]), plan)
     return plan
+
+
+_Made = tuple[tuple[object, ...], Unpack[tuple[object, ...]]]
+
+
+def _with(made: _Made, loads: tuple[int, ...]) -> _Made:
+    values, *objects = made
+    return ((*values, loads), *objects)
+
+
+def _loads(world: World, service: HAService, known: Known) -> Mapping[Load, tuple[int, ...]]:
+    """How many services its hosts have, and with those that are on their way there now."""
+    hosts = sorted(known.around.of(world, service).hosts)
+    there = tuple([len(world.held_by.get(host, ())) for host in hosts])
+    coming = [len(known.round_.planned.get(host, ())) for host in hosts]
+    return {Load.NOTHING: (), Load.THERE: there, Load.ALL: tuple(map(add, there, coming))}
 
 
 def _is_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
@@ -187,12 +192,15 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
     told = [(host, uid) for uid in uids for host in sorted(_speaking_of(world, uid))]
     entries = [entry for host, uid in told for entry in _entries(world, host, uid)]
     waits = [world.rebooting.get(one.uid) for one in instances]
+    rivals = [sorted(world.wanted_by.get(name, ())) for name in names if name not in world.claims]
+    named = [world.instances.get(key_of(service.metadata.namespace, slot)) for slot in service.slots]
     left = [world.losses.left_of.get(one.key) for one in instances] if world.losses else []
     circle = known.around.of(world, service)
     others = _others(world, service, circle, instances, claims, told)
     hosts = [known.around.said.get(host) for host in others]
-    values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
-    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits)
+    named_too = [names_a_gone_one(world, one) for one in instances]
+    values = (others, len(instances), tuple(owned), tuple(told), tuple(left), rivals, named_too)
+    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits, *named)
 
 
 def _others(
@@ -251,53 +259,3 @@ def _entries(world: World, host: str, uid: str) -> Iterator[object]:
         yield entries.get(uid)
     for looks in (spec.prerequisites, status.prerequisites):
         yield looks.get(uid)
-
-
-def is_at_rest(world: World, decision: Decision) -> bool:
-    """Whether nothing but a change of what is known could change what is decided about a service."""
-    service = decision.service
-    return (
-        isinstance(decision.acceptance, Accepted)
-        and not decision.is_leaving
-        and bool(decision.slots)
-        and all(_rests(world, service, slot) for slot in decision.slots)
-        and not service.status.failures
-        and wish_of(service) is None
-        and clear_of(service) is None
-        and not world.ruled
-        and not world.depending
-        and world.keep("says only", service.key, (service.spec,), lambda: _says_only_what_is_known(service))
-        and all(_is_its_own(world, service, key.name) for key in holdings.keys(world, service))
-    )
-
-
-def _rests(world: World, service: HAService, slot: Slot) -> bool:
-    instance = slot.instance
-    if (
-        instance is None
-        or slot.in_force is not service
-        or instance.spec.grant is None
-        or instance.uid in world.rebooting
-    ):
-        return False
-    stored, report = stored_order(world, instance.holder, instance), report_of(world, instance.holder, instance)
-    runs = stored is not None and stored.want == "Up" and report is not None and report.phase == "Running"
-    return runs and of_host(world, instance.holder) is Liveness.LIVE and slot.course == Course(order=stored)
-
-
-def _is_its_own(world: World, service: HAService, name: str) -> bool:
-    claim = world.claims.get(name)
-    return claim is not None and holdings.owners(world, claim).keys() == {service.uid}
-
-
-def _says_only_what_is_known(service: HAService) -> bool:
-    spec = service.spec
-    placement, recovery = spec.placement, spec.recovery
-    return (
-        spec.model_fields_set <= _SERVICE_FIELDS
-        and placement.model_fields_set <= _PLACEMENT_FIELDS
-        and placement.failback == "Never"
-        and (recovery is None or recovery.model_fields_set <= _RECOVERY_FIELDS)
-        and spec.state == "Running"
-        and spec.mode in ("Single", "Replicated", "EveryHost")
-    )

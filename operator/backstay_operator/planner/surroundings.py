@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.objects.models import HAService, HostAssignment
+from backstay_api.objects.models import HAService, Host, HostAssignment
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.know.fitting import full_with
@@ -103,9 +103,8 @@ def _each(world: World) -> Iterator[tuple[str, object]]:
         yield (
             name,
             (
-                host,
-                facts
-                and (facts.leaving, facts.barred, facts.unschedulable, facts.no_session, facts.lost, facts.services),
+                host and _as_declared(world, host),
+                facts and (facts.leaving, facts.barred, facts.unschedulable, facts.no_session, facts.lost),
                 fence_path(world, name) if host is not None else None,
                 of_host(world, name),
                 seen and (seen.lease.holder, seen.lease.seq, seen.lease.sealed, seen.lease.sealed_alive),
@@ -130,10 +129,20 @@ def _fenced(world: World) -> Mapping[str, object]:
     return found
 
 
+def _as_declared(world: World, host: Host) -> tuple[object, ...]:
+    """Without its status: of that services read what is said of its fence path alone."""
+
+    def make() -> tuple[object, ...]:
+        return host.metadata.model_copy(update={"resource_version": None}), host.spec
+
+    return world.keep("as declared", host.key, (host,), make)
+
+
 def _but_for_instances(world: World, assignment: HostAssignment) -> tuple[object, ...]:
     def make() -> tuple[object, ...]:
         nothing: dict[str, object] = {"instances": {}, "standbys": {}, "roles": {}}
-        spec, status = assignment.spec.model_copy(update=nothing), assignment.status.model_copy(update=nothing)
+        spec = assignment.spec.model_copy(update={**nothing, "secured": []})
+        status = assignment.status.model_copy(update=nothing)
         return spec, status, full_with(assignment)
 
     return world.keep("but for instances", assignment.key, (assignment,), make)
