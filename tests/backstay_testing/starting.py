@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from backstay_api.objects.models import HAService, Host, HostAssignment
+from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import InstanceReport, StandbyReport
 from backstay_dev.show import bench_plan
 from backstay_operator.planner import whatif
-from backstay_operator.planner.actions import Action, Assign, OnObject, WriteHostStatus, WriteServiceStatus
+from backstay_operator.planner.actions import Action, Assign, WriteHostStatus, WriteServiceStatus
 from backstay_operator.planner.do.orders import keep_secured, merge_forward
 from backstay_operator.planner.know.world import LeaseSeen, Settings, World
+from backstay_operator.planner.rows import OnObject
 
 from .resting import put_known
 
@@ -195,15 +196,13 @@ def _left_of_a_gone_one(world: World, number: int) -> None:
         _put_status(world, known, instances=said)
 
 
-def _name_is_taken(world: World, number: int) -> None:
+def name_is_taken(world: World, name: str) -> None:
     """By the HAInstance of an earlier service of that name."""
-    name = sorted("abcdfg")[number % 6]
     key = f"default/{name}-0"
-    if key not in world.instances and world.instances:
-        one = world.instances[min(world.instances)]
-        meta = one.metadata.model_copy(update={"name": f"{name}-0", "uid": f"earlier-{name}"})
-        ref = one.spec.service.model_copy(update={"name": name, "uid": f"earlier-{name}"})
-        world.put_instance(one.model_copy(update={"metadata": meta, "spec": one.spec.model_copy(update={"service": ref})}))
+    if key not in world.instances:
+        ref = {"name": name, "uid": f"earlier-{name}"}
+        meta = {"name": f"{name}-0", "namespace": "default", "uid": f"earlier-{name}-0", "resourceVersion": "1"}
+        world.put_instance(HAInstance.from_wire({"metadata": meta, "spec": {"service": ref, "exclusive": True}}))
 
 
 def _silent(world: World, number: int) -> None:
@@ -249,7 +248,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "a host falls silent": _silent,
     "a HostAssignment goes": lambda world, number: world.drop_assignment(_host(world, number)),
     "something of its name is left somewhere": _left_of_a_gone_one,
-    "its name is taken": _name_is_taken,
+    "its name is taken": lambda world, number: name_is_taken(world, sorted("abcdfg")[number % 6]),
     "a second passes": passes(1.0),
     "a minute passes": passes(60.0),
 }

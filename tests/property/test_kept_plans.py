@@ -13,6 +13,7 @@ from backstay_api.objects.object_kinds import Unreadable
 from backstay_dev.show import bench_plan
 from backstay_operator.planner import rest
 from backstay_operator.planner.actions import WriteServiceStatus
+from backstay_operator.planner.by_host import ServicePlan
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
@@ -211,7 +212,9 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     world.losses = Losses((lost, theirs_too))
     assert plan(world) == from_nothing(world)
     told = world.kept["default/s00001"][rest._TOPIC][1]
-    assert told is not theirs and told.actions, "something is told of it now, and nothing else has changed"
+    assert told is not theirs and isinstance(told, ServicePlan) and told.actions, (
+        "something is told of it now, and nothing else has changed"
+    )
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backstay_api.objects.models.assignment import StandbyReport
+from backstay_api.objects.models.instance import Grant, SessionRef
 from backstay_operator.planner import rest
-from backstay_operator.planner.actions import WriteServiceStatus
+from backstay_operator.planner.actions import Action, Assign, WriteInstance, WriteServiceStatus
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
-from backstay_testing.resting import from_nothing
-from backstay_testing.starting import STEPS, carry_out, new_services, passes
+from backstay_testing.resting import from_nothing, put_known
+from backstay_testing.starting import STEPS, carry_out, name_is_taken, new_services, passes
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +27,7 @@ def hosts_have_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "MOST_INSTANCES", 5)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 30)), min_size=1, max_size=14),
     st.randoms(use_true_random=False),
@@ -42,18 +45,119 @@ def test_whatever_happens_while_services_wait(steps: list[tuple[str, int]], rng:
         assert plan(world) == from_nothing(world)
 
 
+# --- one fact at a time ----------------------------------------------------------------------------------------------
+
+
+def all_written(world: World, *, but: type[Action] | None = None, rounds: int = 4) -> World:
+    """As far as nobody has to answer."""
+    for _ in range(rounds):
+        for action in plan(world).actions:
+            if but is None or not isinstance(action, but):
+                carry_out(world, action)
+    return world
+
+
+def waiting() -> World:
+    """All hosts are asked, and none has answered."""
+    return all_written(new_services())
+
+
+def answered(world: World, *names: str) -> World:
+    """By all hosts that were asked about these, that they are ready."""
+    for known in list(world.assignments.values()):
+        of = {uid: one.revision for uid, one in known.spec.standbys.items() if one.service in names}
+        said = {uid: StandbyReport(ready=True, revision=revision) for uid, revision in of.items()}
+        news = known.status.model_copy(update={"standbys": {**known.status.standbys, **said}})
+        put_known(world, known.model_copy(update={"status": news}))
+    return world
+
+
+def about_to_be_granted() -> World:
+    return answered(waiting(), "a")
+
+
+def granted() -> World:
+    """And not ordered yet: four hosts are asked to be ready, where two would do."""
+    world = about_to_be_granted()
+    for action in plan(world).actions:
+        if not isinstance(action, Assign):
+            carry_out(world, action)
+    assert world.instances["default/a-0"].holder
+    return world
+
+
+def many_come_to(world: World, host: str) -> None:
+    """Three that are other services' are granted to a host."""
+    held = world.instances["default/a-0"]
+    grant = Grant(host=host, session=SessionRef(boot_id="b", nonce="n", seq=1), machine_uuid="m")
+    for number in range(3):
+        ref = held.spec.service.model_copy(update={"name": "x", "uid": f"x{number}"})
+        spec = held.spec.model_copy(update={"service": ref, "epoch": 1, "grant": grant})
+        meta = held.metadata.model_copy(update={"name": f"x{number}-0", "uid": f"x{number}-0"})
+        world.put_instance(held.model_copy(update={"metadata": meta, "spec": spec}))
+
+
+def its_host_has_more(world: World) -> None:
+    made = next(one for one in plan(world).actions if isinstance(one, WriteInstance))
+    assert made.spec.grant is not None
+    many_come_to(world, made.spec.grant.host)
+
+
+def its_standbys_have_more(world: World) -> None:
+    for host in ("n0001", "n0002"):
+        many_come_to(world, host)
+
+
+FACTS: Final[Mapping[str, tuple[Callable[[], World], Callable[[World], object]]]] = {
+    "the name of its instance is taken": (new_services, lambda w: name_is_taken(w, "a")),
+    "an older service wants the same": (new_services, lambda w: STEPS["a service more wants what one has"](w, 0)),
+    "it has the claim of another": (waiting, lambda w: STEPS["a claim is another's"](w, 0)),
+    "something of its name is left": (waiting, lambda w: STEPS["something of its name is left somewhere"](w, 0)),
+    "a host has answered": (waiting, lambda w: answered(w, "a")),
+    "the host that it is granted to has more services": (about_to_be_granted, its_host_has_more),
+    "another is ready beside it": (about_to_be_granted, lambda w: answered(w, "b")),
+    "hosts that are asked have more services": (granted, its_standbys_have_more),
+    "its host has no device any more": (granted, lambda w: STEPS["a host loses its device"](w, 0)),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_each_fact_that_a_plan_was_made_from_is_seen(name: str) -> None:
+    make, change = FACTS[name]
+    world = make()
+    plan(world)
+    assert rest._TOPIC in world.kept["default/a"]
+    before = plan(world)
+    change(world)
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions != before.actions
+
+
+def test_what_waits_a_moment_for_a_better_host_waits_no_longer() -> None:
+    world = waiting()
+    for known in list(world.assignments.values()):
+        if (world.hosts[known.key].metadata.labels or {}).get("rack") == "r0":
+            said = {uid: StandbyReport(ready=True, revision=1) for uid in known.spec.standbys}
+            put_known(world, known.model_copy(update={"status": known.status.model_copy(update={"standbys": said})}))
+    before = plan(world)
+    passes(1.5)(world, 0)
+    made = plan(world)
+    assert made == from_nothing(world)
+    assert before.actions
+
+
+# --- round after round -----------------------------------------------------------------------------------------------
+
+
 def rounds(world: World) -> Iterator[tuple[World, list[str]]]:
-    """Round by round, a third of what is to be written, until all run: what was planned anew."""
-    for number in range(200):
+    """Round by round, three writes each, until all run: what was planned anew."""
+    for number in range(90):
         before = {key: world.kept[key].get(rest._TOPIC) for key in world.services}
         made = plan(world)
         yield world, [key for key, one in before.items() if one is None or world.kept[key].get(rest._TOPIC) is not one]
-        if not made.actions:
-            return
-        for action in made.actions[: 1 + len(made.actions) // 3]:
+        for action in made.actions[:3]:
             carry_out(world, action)
-        STEPS["all hosts answer"](world, number)
-        STEPS["a host runs what it was told"](world, number)
+        STEPS["all hosts answer" if number % 10 == 0 else "a host runs what it was told"](world, number)
 
 
 def test_each_round_of_a_start_is_as_from_nothing_and_most_plans_of_it_are_kept() -> None:

@@ -31,10 +31,10 @@ class Load(Enum):
     """What of the number of services on hosts a plan goes by."""
 
     NOTHING = 0
-    THERE = 1
-    """Those that are granted to them."""
+    STANDBYS = 1
+    """Who is asked to be ready, and in which order: nothing else of it."""
     ALL = 2
-    """Those, and what is on its way to them, together."""
+    """How many are granted to each host, and on their way there, together."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Which plans may be kept (`rest.py`): those of services about which nothing but a change of what is known could change what is decided.
 
 At rest a service runs where it was granted, as its manifest says, on a host that lives. One that has never run may wait: for a write that
-is under way, for hosts to answer, for what it claims. Neither goes by the time. Where one is about to be granted to a host, or more are asked
-to be ready than need be, it goes by how many services hosts have: then that is the same too (`goes_by`). Whatever has run and does not, or
-runs not as it should, is planned in each round.
+is under way, for hosts to answer, for what it claims. Neither goes by the time. By how many services hosts have goes who is asked to be
+ready for what has run, and where something is granted: then that is the same too (`goes_by`). Whatever has run and does not, or runs not as
+it should, is planned in each round.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from .do.course import Course
 from .do.decisions import Decision, Slot
 from .do.moves import wish_of
 from .judge.acceptance import Accepted
-from .judge.placement import are_by_load
 from .judge.remains import names_a_gone_one, stored_order
 from .know import holdings
 from .know.clearing import clear_of
@@ -59,12 +58,12 @@ def reads_other_names(decision: Decision) -> bool:
     return any(slot.instance is None for slot in decision.slots)
 
 
-def goes_by(world: World, decision: Decision) -> Load:
-    """What of the number of services on hosts, and on their way there, decides about it."""
+def goes_by(decision: Decision) -> Load:
+    """What of the number of services on hosts, and on their way there, decides about it. Before its first epoch all are asked."""
     if any(_is_granted(slot) for slot in decision.slots):
         return Load.ALL
-    is_by_load = any(are_by_load(world, decision.service, slot.instance) for slot in decision.slots)
-    return Load.THERE if is_by_load else Load.NOTHING
+    has_run = any(slot.instance is not None and slot.instance.spec.epoch > 0 for slot in decision.slots)
+    return Load.STANDBYS if has_run else Load.NOTHING
 
 
 def _is_granted(slot: Slot) -> bool:

@@ -158,7 +158,7 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
         rests=common.look_again_s is None and keepable.is_keepable(world, decision, actions),
         reads_other_names=keepable.reads_other_names(decision),
-        goes_by=keepable.goes_by(world, decision),
+        goes_by=keepable.goes_by(decision),
         sends=tuple((slot.instance, slot.course.to) for slot in decision.slots if slot.instance and slot.course.to),
     )
 

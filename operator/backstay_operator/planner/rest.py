@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
-from operator import add, is_
-from typing import Final, Unpack
+from functools import partial
+from operator import is_
+from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
 from backstay_api.objects.names import key_of
@@ -23,6 +24,7 @@ from backstay_api.objects.names import key_of
 from .by_host import Load, ServicePlan
 from .do.rounds import Round
 from .judge.copies import instances_of
+from .judge.placement import standbys
 from .judge.remains import names_a_gone_one
 from .know import holdings
 from .know.liveness import trusts_itself
@@ -30,7 +32,6 @@ from .know.losses import Losses
 from .know.touched import seen, touched
 from .know.world import World
 from .surroundings import BY_HOST, Circle, Surroundings, around, outline
-
 
 _TOPIC: Final = "plan at rest"
 _SEEN: Final = "seen at rest"
@@ -77,9 +78,18 @@ class Known:
     """The hosts."""
     round_: Round
 
+    def need_not_be_looked_up(self, key: str, made: tuple[object, ...], plan: ServicePlan) -> bool:
+        """Whether that is plain already."""
+        is_even = plan.goes_by is Load.NOTHING or (plan.goes_by is Load.STANDBYS and self.around.has_as_many(made[1]))
+        return is_even and not plan.reads_other_names and self.is_as_known(key, made)
+
+    def hosts_of(self, world: World, service: HAService) -> Sequence[str]:
+        """Those that it selects, removed ones too, in a fixed order."""
+        return sorted(self.around.of(world, service).hosts)
+
     def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:
         """Whether nothing has changed that could concern a plan which was made from this."""
-        others = made[0][0]  # type: ignore[index]
+        others = made[0][0][0]  # type: ignore[index]
         return (
             key not in self.touched
             and self.around.holds(made[1])
@@ -146,37 +156,39 @@ def kept(
     plans = world.kept[key]
     old = plans.get(_TOPIC) if not any(known.on_the_way) else None
     plan = old[1] if old is not None else None
-    if old is not None and isinstance(plan, ServicePlan):
-        is_simple = plan.goes_by is Load.NOTHING and not plan.reads_other_names
-        if is_simple and known.is_as_known(key, old[0]):
-            return plan
+    if old is not None and isinstance(plan, ServicePlan) and known.need_not_be_looked_up(key, old[0], plan):
+        return plan
     service = world.services[key]
-    made, loads = _made_from(world, service, owned.get(service.uid, ()), known), _loads(world, service, known)
-    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], _with(made, loads[plan.goes_by])):
+    made, loads = _made_from(world, service, owned.get(service.uid, ()), known), partial(_loads, world, service, known)
+    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], _with(made, loads(plan.goes_by))):
         for instance, host in plan.sends:
             known.round_.send(instance, host)
         return plan
     plans.pop(_TOPIC, None)
+    coming = loads(Load.ALL)  # before the plan itself sends anything
     plan = make()
     if plan.rests:
-        plans[_TOPIC] = (_with(made, loads[plan.goes_by]), plan)
+        plans[_TOPIC] = (_with(made, coming if plan.goes_by is Load.ALL else loads(plan.goes_by)), plan)
     return plan
 
 
-_Made = tuple[tuple[object, ...], Unpack[tuple[object, ...]]]
-
-
-def _with(made: _Made, loads: tuple[int, ...]) -> _Made:
+def _with(made: tuple[object, ...], loads: tuple[object, ...]) -> tuple[object, ...]:
     values, *objects = made
-    return ((*values, loads), *objects)
+    return (values, loads), *objects
 
 
-def _loads(world: World, service: HAService, known: Known) -> Mapping[Load, tuple[int, ...]]:
-    """How many services its hosts have, and with those that are on their way there now."""
-    hosts = sorted(known.around.of(world, service).hosts)
-    there = tuple([len(world.held_by.get(host, ())) for host in hosts])
-    coming = [len(known.round_.planned.get(host, ())) for host in hosts]
-    return {Load.NOTHING: (), Load.THERE: there, Load.ALL: tuple(map(add, there, coming))}
+def _loads(world: World, service: HAService, known: Known, goes_by: Load) -> tuple[object, ...]:
+    """What a plan that goes by it reads of how many services its hosts have."""
+    match goes_by:
+        case Load.NOTHING:
+            return ()
+        case Load.STANDBYS:
+            return tuple([standbys(world, service, one) for one in instances_of(world, service)])
+        case Load.ALL:
+            held, planned = world.held_by, known.round_.planned
+            return tuple(
+                [len(held.get(host, ())) + len(planned.get(host, ())) for host in known.hosts_of(world, service)]
+            )
 
 
 def _is_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:

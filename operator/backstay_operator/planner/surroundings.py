@@ -47,6 +47,10 @@ class Surroundings:
     """By selector, as far as somebody has asked."""
     known: frozenset[Circle] = frozenset()
     """Those of the round before that are as they were."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many services are granted to each."""
+    as_held: frozenset[Circle] = frozenset()
+    """Those of `known` of which each host has as many as in the round before."""
 
     def of(self, world: World, service: HAService) -> Circle:
         """The hosts that a service selects."""
@@ -63,6 +67,10 @@ class Surroundings:
         """Whether everything of all of its hosts is as it was."""
         return circle in self.known
 
+    def has_as_many(self, circle: object) -> bool:
+        """Whether each of its hosts has as many services as it had."""
+        return circle in self.as_held
+
 
 def around(world: World, *, is_all_else_same: bool) -> Surroundings:
     """How all hosts are now. `is_all_else_same`: whatever else plans are made from is as it was, who selects whom above all; where it is
@@ -74,7 +82,12 @@ def around(world: World, *, is_all_else_same: bool) -> Surroundings:
     said = {name: before.said[name] if before.said.get(name) == one else one for name, one in now.items()}
     changed = {name for name, one in said.items() if before.said.get(name) is not one}
     kept = {selector: one for selector, one in before.circles.items() if one.hosts.isdisjoint(changed)}
-    found = Surroundings(said, kept, frozenset(kept.values())) if is_all_else_same else Surroundings(said)
+    held = {name: len(world.held_by.get(name, ())) for name in said}
+    moved = {name for name, many in held.items() if before.held.get(name) != many}
+    as_before = frozenset(one for one in kept.values() if one.hosts.isdisjoint(moved))
+    found = Surroundings(said, held=held)
+    if is_all_else_same:
+        found = Surroundings(said, kept, frozenset(kept.values()), held, as_before)
     world.kept[""][_TOPIC] = ((), found)
     return found
 

@@ -25,7 +25,7 @@ from .host_facts import HostFacts, Rejected, all_facts, facts_of
 from .judges import Filter, filters, is_selected, rejection, rejections
 from .prerequisites import seen_on, unmet
 from .questions import Planned, Point, Question
-from .scores import LOAD, Score, Scorer, evenness, fewest_taints, preference, rules_kept, scorers
+from .scores import Score, Scorer, evenness, fewest_taints, preference, rules_kept, scorers
 from .strangers import acquainted, as_a_stranger, what_they_read
 
 # As many as a service's status can list (HAServiceStatus.standbys). Hosts that said no are kept asked, so that they can
@@ -163,11 +163,6 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     return _chosen_standbys(world, service, instance).hosts
 
 
-def are_by_load(world: World, service: HAService, instance: HAInstance | None) -> bool:
-    """Whether others might be asked to keep themselves ready for it if hosts had more or fewer services."""
-    return _chosen_standbys(world, service, instance).are_by_load
-
-
 def barred(world: World, service: HAService, instance: HAInstance | None) -> Barred:
     """By host, why it may not be asked to keep itself ready for it."""
     known = _chosen_standbys(world, service, instance).barred
@@ -182,7 +177,6 @@ class _Standbys(NamedTuple):
     hosts: tuple[str, ...]
     barred: Barred | None = None
     """Why others are not asked, where that was looked at on the way."""
-    are_by_load: bool = False
 
 
 def _chosen_standbys(world: World, service: HAService, instance: HAInstance | None) -> _Standbys:
@@ -194,20 +188,12 @@ def _choose_standbys(world: World, service: HAService, instance: HAInstance | No
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
         return _Standbys(tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected))
     verdicts = _judged(Point.STANDBY, ask)
-    others = {one.host: _but_for_load(one) for one in verdicts if not one.rejected and one.host != ask.holder}
-    hosts, are_by_load = _best_standbys(ask, others)
-    return _Standbys(hosts, _barred(verdicts), are_by_load)
+    others = [verdict.host for verdict in verdicts if not verdict.rejected and verdict.host != ask.holder]
+    return _Standbys(_best_standbys(ask, others), _barred(verdicts))
 
 
-def _but_for_load(verdict: Verdict) -> tuple[int, ...]:
-    return tuple([-score.points for score in verdict.scores if score.judge != LOAD])
-
-
-def _best_standbys(ask: Question, others: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, ...], bool]:
-    """Of hosts that may be asked, the best first; and whether it is because of what they do that others are not among them.
-
-    `others`: in their order. Those that are asked stand in one that does not change with each service that comes to a host.
-    """
+def _best_standbys(ask: Question, others: Sequence[str]) -> tuple[str, ...]:
+    """Of hosts that may be asked, the best first."""
     known = acquainted(ask)  # of all others nobody knows what they would answer
     answers = {name: _answer(ask, name) for name in others if name in known}
     hopeful = [name for name in others if answers.get(name) is not False]
@@ -217,14 +203,7 @@ def _best_standbys(ask: Question, others: Mapping[str, tuple[int, ...]]) -> tupl
         # A better host that has yet to answer does not replace the one that is known to be ready.
         best += [name for name in hopeful if answers.get(name)][:1]
     unwilling = [name for name in others if answers.get(name) is False]
-    left = {others[name] for name in hopeful if name not in best}
-    are_by_load = any(others[name] in left for name in best) or len(best) + len(unwilling) > MOST_ASKED
-    in_order = [*_in_order(best, others), *_in_order(unwilling, others)]
-    return tuple(in_order[:MOST_ASKED]), are_by_load
-
-
-def _in_order(hosts: Sequence[str], others: Mapping[str, tuple[int, ...]]) -> list[str]:
-    return sorted(hosts, key=lambda name: (others[name], name))
+    return tuple((best + unwilling)[:MOST_ASKED])
 
 
 def better_host(

@@ -21,10 +21,6 @@ from .questions import Point, Question
 from .retries import failures_of, recent_failures
 
 
-LOAD: Final = "Services"
-"""The judge that goes by how many services a host has."""
-
-
 class Score(NamedTuple):
     """How good a host is by one judge. A judge that stands earlier outweighs all that follow."""
 
@@ -112,7 +108,7 @@ def readiness(ask: Question, facts: HostFacts) -> Score:
 def fewer_services(ask: Question, facts: HostFacts) -> Score:
     """The host with less to do, counting what is on its way there already."""
     services = facts.services + len(ask.planned.get(facts.name, ()))
-    return Score(LOAD, -services, f"runs {services} other{'' if services == 1 else 's'}")
+    return Score("Services", -services, f"runs {services} other{'' if services == 1 else 's'}")
 
 
 def already_asked(ask: Question, facts: HostFacts) -> Score:
