@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from backstay_api.objects.models.assignment import StandbyReport
 from backstay_api.objects.models.instance import Grant, SessionRef
 from backstay_operator.planner import rest
-from backstay_operator.planner.actions import Action, Assign, WriteInstance, WriteServiceStatus
+from backstay_operator.planner.actions import Action, Assign, CreateClaim, WriteInstance, WriteServiceStatus
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
@@ -25,24 +25,6 @@ from backstay_testing.starting import STEPS, carry_out, name_is_taken, new_servi
 def hosts_have_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that some services wait until a host may be asked about one more."""
     monkeypatch.setattr(fitting, "MOST_INSTANCES", 5)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 30)), min_size=1, max_size=14),
-    st.randoms(use_true_random=False),
-    st.sampled_from([0.1, 0.5, 1.0]),
-)
-def test_whatever_happens_while_services_wait(steps: list[tuple[str, int]], rng: random.Random, share: float) -> None:
-    world = new_services()
-    for name, number in steps:
-        begun = [one for one in plan(world).actions if rng.random() < share]
-        for action in begun:
-            carry_out(world, action)
-            assert share < 1.0 or plan(world) == from_nothing(world)
-        plan(world)
-        STEPS[name](world, number)
-        assert plan(world) == from_nothing(world)
 
 
 # --- one fact at a time ----------------------------------------------------------------------------------------------
@@ -74,6 +56,14 @@ def answered(world: World, *names: str) -> World:
 
 def about_to_be_granted() -> World:
     return answered(waiting(), "a")
+
+
+def no_host_can_take_it_yet() -> World:
+    """Their finalizers are to be set first."""
+    world = about_to_be_granted()
+    for known in list(world.hosts.values()):
+        world.put_host(known.model_copy(update={"metadata": known.metadata.model_copy(update={"finalizers": None})}))
+    return world
 
 
 def granted() -> World:
@@ -111,11 +101,16 @@ def its_standbys_have_more(world: World) -> None:
 FACTS: Final[Mapping[str, tuple[Callable[[], World], Callable[[World], object]]]] = {
     "the name of its instance is taken": (new_services, lambda w: name_is_taken(w, "a")),
     "an older service wants the same": (new_services, lambda w: STEPS["a service more wants what one has"](w, 0)),
+    "an older service wants what it has not claimed": (
+        lambda: all_written(new_services(), but=CreateClaim),
+        lambda w: STEPS["a service more wants what one has"](w, 0),
+    ),
     "it has the claim of another": (waiting, lambda w: STEPS["a claim is another's"](w, 0)),
     "something of its name is left": (waiting, lambda w: STEPS["something of its name is left somewhere"](w, 0)),
     "a host has answered": (waiting, lambda w: answered(w, "a")),
     "the host that it is granted to has more services": (about_to_be_granted, its_host_has_more),
     "another is ready beside it": (about_to_be_granted, lambda w: answered(w, "b")),
+    "a host that cannot take it yet has more services": (no_host_can_take_it_yet, lambda w: many_come_to(w, "n0000")),
     "hosts that are asked have more services": (granted, its_standbys_have_more),
     "its host has no device any more": (granted, lambda w: STEPS["a host loses its device"](w, 0)),
 }
@@ -126,7 +121,8 @@ def test_each_fact_that_a_plan_was_made_from_is_seen(name: str) -> None:
     make, change = FACTS[name]
     world = make()
     plan(world)
-    assert rest._TOPIC in world.kept["default/a"]
+    is_kept = rest._TOPIC in world.kept["default/a"]
+    assert is_kept is (make is not no_host_can_take_it_yet)
     before = plan(world)
     change(world)
     made = plan(world)
@@ -179,3 +175,27 @@ def test_what_is_told_late_bears_the_time_at_which_it_was_decided() -> None:
     assert kept.keys() == first.keys()
     is_kept = [key for key in world.services if rest._TOPIC in world.kept[key]]
     assert len(is_kept) >= 4 and all(kept[ref] is one for ref, one in first.items() if ref.key in is_kept)
+
+
+# --- whatever happens ------------------------------------------------------------------------------------------------
+
+
+# Without the search for the smallest example, which takes minutes: the steps are told, and each can be left out by hand.
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate)
+)
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 30)), min_size=1, max_size=14),
+    st.randoms(use_true_random=False),
+    st.sampled_from([0.1, 0.5, 1.0]),
+)
+def test_whatever_happens_while_services_wait(steps: list[tuple[str, int]], rng: random.Random, share: float) -> None:
+    world = new_services()
+    for name, number in steps:
+        begun = [one for one in plan(world).actions if rng.random() < share]
+        for action in begun:
+            carry_out(world, action)
+            assert share < 1.0 or plan(world) == from_nothing(world)
+        plan(world)
+        STEPS[name](world, number)
+        assert plan(world) == from_nothing(world)

@@ -94,7 +94,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
         makes_room = shedding.make_room(round_, service, instance)
         return Nowhere(makes_room, placed, "" if makes_room else shedding.gives_way(round_, service, free))
     if waits := _waits_for_better(round_, service, instance, placed):
-        return Nowhere("", waits, goes_by_load=True)
+        return Nowhere("", waits)
     if too_much := moves.cannot_take(world, service, free, placed.host):
         return Nowhere(too_much, placed, goes_by_load=True)
     session = sessions.live(world, placed.host)
