@@ -8,12 +8,9 @@ from typing import Any, Final
 
 from backstay_api.objects.models import HAInstance, HAService, Host, HostAssignment
 from backstay_api.objects.models.assignment import InstanceReport, StandbyReport
-from backstay_dev.show import bench_plan
-from backstay_operator.planner import whatif
-from backstay_operator.planner.actions import Action, Assign, WriteHostStatus, WriteServiceStatus
-from backstay_operator.planner.do.orders import keep_secured, merge_forward
+from backstay_dev.show import bench_plan, bench_start
+from backstay_operator.planner.actions import Action, Assign
 from backstay_operator.planner.know.world import LeaseSeen, Settings, World
-from backstay_operator.planner.rows import OnObject
 
 from .resting import put_known
 
@@ -53,31 +50,13 @@ def put_new(world: World, name: str, *, unit: str = "", **spec: Any) -> None:
 
 
 def carry_out(world: World, action: Action) -> None:
-    """As the API server takes it: nothing, where the object is another by now. No host has answered yet."""
-    told = whatif.Told()
-    if isinstance(action, OnObject) and action.before is not _known(world, action):
+    """As the API server takes it. What a host is told it has not answered yet."""
+    if isinstance(action, Assign) and (known := world.assignments.get(action.host)) is not None:
+        bench_start.carry_out(world, action)
+        told = world.assignments[action.host]
+        put_known(world, told.model_copy(update={"status": known.status}))
         return
-    match action:
-        case WriteServiceStatus() | WriteHostStatus():
-            bench_plan.tell(world, action)
-        case Assign() if action.host in world.assignments:
-            stored = world.assignments[action.host]
-            merged = merge_forward(stored.spec, action.spec, action.over)
-            spec = keep_secured(stored.spec, merged, but=frozenset())
-            put_known(world, stored.model_copy(update={"spec": spec}))
-        case _:
-            whatif.carry_out(world, action, told)
-
-
-def _known(world: World, action: OnObject[Any]) -> object:
-    ref = action.ref
-    kept: Mapping[str, Mapping[str, object]] = {
-        "HAService": world.services,
-        "HAInstance": world.instances,
-        "ResourceClaim": world.claims,
-        "Host": world.hosts,
-    }
-    return kept.get(ref.kind.kind, {}).get(ref.key, action.before)
+    bench_start.carry_out(world, action)
 
 
 # --- what hosts say --------------------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def kept(
         return plan
     service = world.services[key]
     made, loads = _made_from(world, service, owned.get(service.uid, ()), known), partial(_loads, world, service, known)
-    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], _with(made, loads(plan.goes_by))):
+    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], made, partial(loads, plan.goes_by)):
         for instance, host in plan.sends:
             known.round_.send(instance, host)
         return plan
@@ -191,9 +191,11 @@ def _loads(world: World, service: HAService, known: Known, goes_by: Load) -> tup
             )
 
 
-def _is_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
-    """The very objects, and equal values (the first)."""
-    return len(old) == len(new) and old[0] == new[0] and all(map(is_, old[1:], new[1:]))
+def _is_same(old: tuple[object, ...], new: tuple[object, ...], loads: Callable[[], object]) -> bool:
+    """The very objects, and equal values (the first); then alone it is known that hosts can be judged for it."""
+    values, known_loads = old[0]  # type: ignore[misc]
+    is_same = len(old) == len(new) and values == new[0] and all(map(is_, old[1:], new[1:]))
+    return is_same and known_loads == loads()
 
 
 def _made_from(world: World, service: HAService, owned: Sequence[str], known: Known) -> tuple[object, ...]:
