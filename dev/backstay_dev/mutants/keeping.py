@@ -79,8 +79,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a plan is kept only while this is the same: all that concerns everybody",
         _AROUND,
-        " if is_all_else_same else Surroundings(said)",
-        "",
+        "    if is_all_else_same:\n",
+        "    if said:\n",
         _KEPT,
     ),
     _short_of(
