@@ -193,7 +193,8 @@ def _loads(world: World, service: HAService, known: Known, goes_by: Load) -> tup
 
 def _is_same(old: tuple[object, ...], new: tuple[object, ...], loads: Callable[[], object]) -> bool:
     """The very objects, and equal values (the first); then alone it is known that hosts can be judged for it."""
-    values, known_loads = old[0]  # type: ignore[misc]
+    assert isinstance(old[0], tuple), "values, and what was read of loads"
+    values, known_loads = old[0]
     is_same = len(old) == len(new) and values == new[0] and all(map(is_, old[1:], new[1:]))
     return is_same and known_loads == loads()
 
