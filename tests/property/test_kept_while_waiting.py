@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.assignment import StandbyReport
 from backstay_api.objects.models.instance import Grant, SessionRef
 from backstay_operator.planner import rest
@@ -140,6 +141,35 @@ def test_what_waits_a_moment_for_a_better_host_waits_no_longer() -> None:
     made = plan(world)
     assert made == from_nothing(world)
     assert before.actions
+
+
+def left_by_a_gone_copy(world: World, *, released: bool) -> None:
+    """A host has stopped what a copy of `e` that is gone had there, and says so, or not yet: meanwhile no other comes there."""
+    known = world.assignments["n0001"]
+    assert known.status.session is not None
+    told = {"namespace": "default", "name": "e-7", "service": "e", "epoch": 1}
+    raw = known.wire()
+    order = {**told, "session": known.status.session.ref.wire(), "want": "Down", "exclusive": False}
+    report = {**told, "phase": "Stopped" if released else "Stopping", "released": released}
+    raw["spec"].setdefault("instances", {})["gone"] = order
+    raw["status"].setdefault("instances", {})["gone"] = report
+    put_known(world, HostAssignment.from_wire(raw))
+
+
+def test_that_a_copy_which_is_gone_has_left_a_host_is_seen_by_those_that_wait() -> None:
+    world = waiting()
+    for key, claim in list(world.claims.items()):
+        hosts = [
+            one.model_copy(update={"instance": "gone"}) if (one.uid, one.host) == ("uid-e", "n0001") else one
+            for one in claim.spec.hosts or ()
+        ]
+        world.claims[key] = claim.model_copy(update={"spec": claim.spec.model_copy(update={"hosts": hosts})})
+    left_by_a_gone_copy(world, released=False)
+    before = plan(all_written(world))
+    assert rest._TOPIC in world.kept["default/e"]
+    left_by_a_gone_copy(world, released=True)
+    made = plan(world)
+    assert made == from_nothing(world) and made.actions != before.actions
 
 
 # --- round after round -----------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("the hosts that it selects", "(values, circle, *hosts,", "(values, None, *hosts,"),
     _short_of("the service", "circle, *hosts, service, *instances,", "circle, *hosts, *instances,"),
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
-    _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
+    _while_it_waits("what a copy that is gone has left", _REST, ", *_gone(world, service, claims)]", "]"),
     _short_of("what hosts say", "*claims, *entries, *waits, *named)", "*claims, *waits, *named)"),
     _short_of("what hosts report of what runs", "spec.roles, status.instances,", "spec.roles,"),
     _short_of(
