@@ -22,6 +22,7 @@ from backstay_dev.scale.site import Size
 from backstay_dev.show import bench_cases as cases
 from backstay_dev.show import bench_many as many
 from backstay_dev.show import bench_plan as planning
+from backstay_dev.show import bench_start as starting
 from backstay_dev.show.bench_cases import Bench, Sample
 
 RUNS: Final = 10
@@ -59,7 +60,7 @@ FIGURES: Final[Sequence[Figure]] = (
 MANY: Final = "many services on a host"
 """How `--only` calls all of `show/bench_many.py`."""
 PLANNING: Final = "planner"
-"""And all of `show/bench_plan.py`, which needs no lab."""
+"""And all of `show/bench_plan.py` and `show/bench_start.py`, which need no lab."""
 SCALE: Final = "scale"
 """And all of `scale/story.py`: a control plane without the lab's hosts."""
 COLD: Final = Figure("all of ours started at once: service answers", "s", 3.0, lambda b: Sample(0.0), "24.4 / 5.5")
@@ -108,7 +109,9 @@ def _many(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]
 
 
 def _planning(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
-    return _found(planning.figures, console) if options.only in PLANNING else []
+    if options.only not in PLANNING:
+        return []
+    return [*_found(planning.figures, console), *_found(starting.figures, console)]
 
 
 def _scale(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:

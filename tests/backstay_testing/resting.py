@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,6 +43,15 @@ def at_rest(pools: int = 1) -> World:
 
 def from_nothing(world: World) -> Plan:
     return plan(replace(world, kept=defaultdict(dict)))
+
+
+def is_same_plan(kept: Plan, made: Plan) -> bool:
+    """But for the time that a status bears: a plan that was kept tells when that was decided."""
+    return kept == made or _but_for_times(kept) == _but_for_times(made)
+
+
+def _but_for_times(made: Plan) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "then", repr(made))
 
 
 # --- what may happen -------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from backstay_api.objects.object_kinds import Unreadable
 from backstay_dev.show import bench_plan
 from backstay_operator.planner import rest
 from backstay_operator.planner.actions import WriteServiceStatus
+from backstay_operator.planner.by_host import ServicePlan
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
 from backstay_operator.planner.know.accepted_drift import ACCEPT_ANNOTATION, AcceptedDrift, fingerprint
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION
@@ -223,8 +224,9 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     before = {key: world.kept[key][rest._TOPIC][1] for key in world.services}
     lost = HostLoss(Domain("n0000", ("n0000",)), (), (("default/s00000-0", "no room"),))
     world.losses = Losses((lost,))
-    assert plan(world) == from_nothing(world)
-    assert rest._TOPIC not in world.kept[KEY], "something is told of it"
+    made = plan(world)
+    assert made == from_nothing(world) and world.kept[KEY][rest._TOPIC][1] is not before[KEY]
+    assert [one.ref.key for one in made.actions] == [KEY], "something is told of it"
     world.losses = Losses((lost, HostLoss(Domain("n0001", ("n0001",)), (), ())))
     theirs = world.kept["default/s00001"][rest._TOPIC][1]
     plan(world)
@@ -232,7 +234,10 @@ def test_what_the_loss_of_hosts_leaves_over_is_news_for_whom_it_leaves_over() ->
     theirs_too = HostLoss(Domain("n0001", ("n0001",)), (), (("default/s00001-0", "no room"),))
     world.losses = Losses((lost, theirs_too))
     assert plan(world) == from_nothing(world)
-    assert rest._TOPIC not in world.kept["default/s00001"], "something is told of it now, and nothing else has changed"
+    told = world.kept["default/s00001"][rest._TOPIC][1]
+    assert told is not theirs and isinstance(told, ServicePlan) and told.actions, (
+        "something is told of it now, and nothing else has changed"
+    )
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:

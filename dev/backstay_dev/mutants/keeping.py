@@ -14,10 +14,15 @@ _BY_HOST: Final = f"{PLANNER}/by_host.py"
 _STRANGERS: Final = f"{PLANNER}/judge/strangers.py"
 _SHARES: Final = f"{UNIT}/planner/judge/test_strangers.py"
 _KEPT: Final = "tests/property/test_kept_plans.py"
+_WAITING: Final = "tests/property/test_kept_while_waiting.py"
 
 
 def _short_of(fact: str, old: str, new: str) -> Mutant:
     return one(f"a plan is kept only while this is the same: {fact}", _REST, old, new, _KEPT)
+
+
+def _while_it_waits(fact: str, file: str, old: str, new: str) -> Mutant:
+    return one(f"the plan of what waits is kept only while this is the same: {fact}", file, old, new, _WAITING)
 
 
 def _around(fact: str, old: str) -> Mutant:
@@ -48,9 +53,9 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("the hosts that it selects", "(values, circle, *hosts,", "(values, None, *hosts,"),
     _short_of("the service", "circle, *hosts, service, *instances,", "circle, *hosts, *instances,"),
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
-    _short_of("what a copy that is gone has left", ", *_gone(world, service, claims)]", "]"),
-    _short_of("what hosts say", "*claims, *entries, *waits,", "*claims, *waits,"),
-    _short_of("what ConfigMaps say", "*waits, *texts)", "*waits)"),
+    _while_it_waits("what a copy that is gone has left", _REST, ", *_gone(world, service, claims)]", "]"),
+    _short_of("what hosts say", "*claims, *entries, *waits, *named, *texts)", "*claims, *waits, *named, *texts)"),
+    _short_of("what ConfigMaps say", "*waits, *named, *texts)", "*waits, *named, *texts)"),
     _short_of("what hosts report of what runs", "spec.roles, status.instances,", "spec.roles,"),
     _short_of(
         "what hosts answer", "status.instances, status.standbys, status.roles):", "status.instances, status.roles):"
@@ -75,8 +80,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a plan is kept only while this is the same: all that concerns everybody",
         _AROUND,
-        " if is_all_else_same else Surroundings(said)",
-        "",
+        "    if is_all_else_same:\n",
+        "    if said:\n",
         _KEPT,
     ),
     _short_of(
@@ -107,8 +112,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a plan is looked up again where this is another: what a copy that is gone has left",
         _TOUCHED,
-        "services.update(there.values(), _recorded_for(world, instances - there.keys()))",
-        "services.update(there.values())",
+        "services.update(there.values(), _recorded_for(world, gone),",
+        "services.update(there.values(),",
         _KEPT,
     ),
     one(
@@ -117,6 +122,43 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ", *_replaced(before.rebooting, world.rebooting)}",
         "}",
         "tests/unit/planner/know/test_touched.py",
+    ),
+    _while_it_waits("who else wants it", _REST, ", rivals, named_too)", ", named_too)"),
+    _while_it_waits("whether its name is free", _REST, "*waits, *named, *texts)", "*waits)"),
+    _while_it_waits("what is left under its name", _REST, "rivals, named_too)", "rivals)"),
+    _while_it_waits(
+        "who has come to want it", _TOUCHED, "    found.update(_wanting(before, world, tuple(found)))\n", ""
+    ),
+    _while_it_waits("what a host says of its name", _TOUCHED, ", _of_that_name(before, world, gone))", ")"),
+    _while_it_waits(
+        "objects of other names that it goes by",
+        _REST,
+        "return is_even and not plan.reads_other_names and self",
+        "return is_even and self",
+    ),
+    _while_it_waits(
+        "who is asked by how many services hosts have",
+        _REST,
+        "self.around.has_as_many(made[1])",
+        "True",
+    ),
+    _while_it_waits(
+        "how many services come to the host that is found",
+        _REST,
+        "len(held.get(host, ())) + len(planned.get(host, ()))",
+        "0",
+    ),
+    _while_it_waits(
+        "that what is on its way counts, though it was decided in an earlier round",
+        _REST,
+        "            known.round_.send(instance, host)\n",
+        "            pass\n",
+    ),
+    _while_it_waits(
+        "which host was found that cannot take it yet",
+        f"{PLANNER}/keepable.py",
+        "slot.is_leaving or course.goes_by_load:",
+        "slot.is_leaving:",
     ),
     one(
         "what is asked of a host is gathered anew where a plan says something else about it",

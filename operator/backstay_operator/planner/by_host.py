@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, NamedTuple
 
+from backstay_api.objects.models import HAInstance
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder
 from backstay_api.objects.models.roles import RoleOrder
@@ -23,6 +25,16 @@ from .preconditions import Precondition
 Ordered = tuple[str, str, InstanceOrder, tuple[Precondition, ...]]
 """Host, UID of the HAInstance, order, and what must be so elsewhere before it is sent."""
 _TOPIC: Final = "asked by host"
+
+
+class Load(Enum):
+    """What of the number of services on hosts a plan goes by."""
+
+    NOTHING = 0
+    STANDBYS = 1
+    """Who is asked to be ready, and in which order: nothing else of it."""
+    ALL = 2
+    """How many are granted to each host, and on their way there, together."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +57,13 @@ class ServicePlan:
     """UID of the HAInstance, if every host's answer is waited for."""
     is_broken: bool = False
     """It could not be planned: which units may not start by themselves is not known, so that all stay as they are."""
-    is_as_decided: bool = False
-    """Everything about the service is as it shall be."""
-
-    @property
-    def rests(self) -> bool:
-        """Whether nothing but a change of what is known could change it."""
-        return self.is_as_decided and not self.actions and not self.first and self.look_again_s is None
+    rests: bool = False
+    """Nothing but a change of what is known could change it (`keepable.py`)."""
+    reads_other_names: bool = False
+    """It goes by an object that is none of its own yet."""
+    goes_by: Load = Load.NOTHING
+    sends: tuple[tuple[HAInstance, str], ...] = ()
+    """What is on its way to which host from here on."""
 
 
 _NOTHING: Final = ServicePlan()

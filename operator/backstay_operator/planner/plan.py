@@ -14,7 +14,7 @@ from backstay_api.objects.models import HAInstance, HAService, Host
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 from backstay_api.objects.resource_kinds import units_of
 
-from . import by_host, rest
+from . import by_host, keepable, rest
 from .actions import Action, WriteHostStatus, WriteInstance, WriteServiceStatus
 from .by_host import Ordered, ServicePlan
 from .do import clears, instances, moves, ownership, prerequisites, removal, roles
@@ -146,16 +146,20 @@ def _staying(world: World, decision: Decision, claims: Sequence[str], common: Se
     service = decision.service
     actions = _owning(world, decision, claims)
     actions += [action for slot in decision.slots for action in slot.course.actions]
+    actions += [*moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions]
     return replace(
         common,
-        actions=(*actions, *moves.spent_wish(world, service), *clears.spent_clear(world, service), *common.actions),
+        actions=tuple(actions),
         standbys=tuple(one for slot in decision.slots for one in standby_orders(world, slot)),
         prerequisites=tuple(one for slot in decision.slots for one in prerequisites.orders(world, slot)),
         questions=tuple(one for slot in decision.slots for one in prerequisites.questions(world, slot)),
         over=tuple(one for slot in decision.slots for one in ends(world, slot)),
         roles=tuple(roles.told_by_host(world, service, [slot.instance for slot in decision.slots if slot.instance])),
         first=tuple(uid for slot in decision.slots for uid in _first(world, slot)),
-        is_as_decided=rest.is_at_rest(world, decision),
+        rests=common.look_again_s is None and keepable.is_keepable(world, decision, actions),
+        reads_other_names=keepable.reads_other_names(decision),
+        goes_by=keepable.goes_by(decision),
+        sends=tuple((slot.instance, slot.course.to) for slot in decision.slots if slot.instance and slot.course.to),
     )
 
 

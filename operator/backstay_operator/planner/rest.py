@@ -1,8 +1,9 @@
-"""Plans of services at rest, kept until anything has changed that they were made from.
+"""Plans of services at rest, or that only wait, kept until anything has changed that they were made from.
 
-At rest a service runs where it was granted, as its manifest says, on a host that lives: nothing is to be done about it, and no time that passes
-changes that. Its plan was made from its own objects, from what hosts say of it or are told about it, and from what concerns all services alike:
-as long as all three are the same, so is the plan. Whatever is not known here to concern only some of the services is taken to concern all.
+Which these are says `keepable.py`: whatever is to be done about one, no time that passes changes that. Its plan was made from its own objects,
+from what hosts say of it or are told about it, from who else wants what it wants, and from what concerns all services alike: as long as all
+four are the same, so is the plan. Whatever is not known here to concern only some of the services is taken to concern all. How many services
+hosts have is a part of it for those alone that go by that. What is told of a service bears the time at which that was decided.
 
 Of a thousand services hardly one is touched between two rounds: which, is seen by looking at all objects at once, and only of those it is
 looked up whether their plans still hold.
@@ -13,38 +14,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
+from functools import partial
 from operator import is_
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService, ResourceClaim
+from backstay_api.objects.names import key_of
 
-from .do.course import Course
-from .do.decisions import Decision, Slot
-from .do.moves import wish_of
+from .by_host import Load, ServicePlan
 from .do.rounds import Round
-from .judge.acceptance import Accepted
 from .judge.copies import instances_of
-from .judge.remains import stored_order
+from .judge.placement import standbys
+from .judge.remains import names_a_gone_one
 from .know import holdings
-from .know.clearing import clear_of
 from .know.contents import sources
-from .know.liveness import Liveness, of_host, trusts_itself
+from .know.liveness import trusts_itself
 from .know.losses import Losses
-from .know.sessions import report_of
 from .know.touched import seen, touched
 from .know.world import World
 from .surroundings import BY_HOST, Circle, Surroundings, around, outline
 
-
-class Rests(Protocol):
-    """A plan, as far as it is known here."""
-
-    @property
-    def rests(self) -> bool:
-        """Whether nothing but a change of what is known could change it."""
-
-
-T = TypeVar("T", bound=Rests)
 _TOPIC: Final = "plan at rest"
 _SEEN: Final = "seen at rest"
 _LOST: Final = "losses at rest"
@@ -63,7 +52,7 @@ _INDEXES: Final[Set[str]] = frozenset(
 _OF_THE_MOMENT: Final[Set[str]] = frozenset(
     {"now_s", "wall", "instant", "free_s", "failed_s", "rebooting", "ready_s", "kept", "memo"}
 )
-"""Nothing at rest is decided by the time, or has failed, or waits for a reboot or for better hosts."""
+"""Nothing that is kept is decided by the time, or has failed, or waits for a reboot or for better hosts."""
 _FOR_ALL: Final = tuple(
     one.name for one in fields(World) if one.name not in _BY_THEMSELVES | _BY_SPEC | BY_HOST | _INDEXES | _OF_THE_MOMENT
 )
@@ -80,13 +69,6 @@ _ON_THE_WAY: Final = tuple(
 """What plans tell each other in a round. Those named here tell nothing to what rests: the last five by `dependsOn` alone, while nothing
 rests, or from one copy to the others of its service, which rests as a whole or not at all."""
 
-_SERVICE_FIELDS: Final[Set[str]] = frozenset(
-    {"state", "mode", "replicas", "exclusive", "resources", "placement", "recovery"}
-)
-_PLACEMENT_FIELDS: Final[Set[str]] = frozenset({"hosts", "prefer", "tolerations", "stickiness", "priority", "failback"})
-_RECOVERY_FIELDS: Final[Set[str]] = frozenset({"restarts", "window", "backoff"})
-"""What a manifest may say whose plan is kept: nothing of it is about other services, or about times of day."""
-
 
 @dataclass(frozen=True)
 class Known:
@@ -98,10 +80,20 @@ class Known:
     """What plans of this round tell each other: while there is any, none is kept."""
     around: Surroundings
     """The hosts."""
+    round_: Round
+
+    def need_not_be_looked_up(self, key: str, made: tuple[object, ...], plan: ServicePlan) -> bool:
+        """Whether that is plain already."""
+        is_even = plan.goes_by is Load.NOTHING or (plan.goes_by is Load.STANDBYS and self.around.has_as_many(made[1]))
+        return is_even and not plan.reads_other_names and self.is_as_known(key, made)
+
+    def hosts_of(self, world: World, service: HAService) -> Sequence[str]:
+        """Those that it selects, removed ones too, in a fixed order."""
+        return sorted(self.around.of(world, service).hosts)
 
     def is_as_known(self, key: str, made: tuple[object, ...]) -> bool:
         """Whether nothing has changed that could concern a plan which was made from this."""
-        others = made[0][-1]  # type: ignore[index]
+        others = made[0][0][0]  # type: ignore[index]
         return (
             key not in self.touched
             and self.around.holds(made[1])
@@ -126,7 +118,7 @@ def known(round_: Round) -> Known:
         world.kept[""][_TOPIC] = ((), now)
     news = touched(world, last[1]) | _lost_otherwise(world) if last is not None else world.services.keys()  # type: ignore[arg-type]
     on_the_way = tuple(getattr(round_, name) for name in _ON_THE_WAY)
-    return Known(news, on_the_way, around(world, is_all_else_same=is_same))
+    return Known(news, on_the_way, around(world, is_all_else_same=is_same), round_)
 
 
 def _domains(world: World) -> object:
@@ -161,26 +153,54 @@ def _copied(value: object) -> object:
     return value
 
 
-def kept(world: World, key: str, owned: Mapping[str, Sequence[str]], known: Known, make: Callable[[], T]) -> T:
+def kept(
+    world: World, key: str, owned: Mapping[str, Sequence[str]], known: Known, make: Callable[[], ServicePlan]
+) -> ServicePlan:
     """The plan of a service: as it was, if nothing has changed that it was made from, or as `make` has it now."""
     plans = world.kept[key]
     old = plans.get(_TOPIC) if not any(known.on_the_way) else None
-    if old is not None and known.is_as_known(key, old[0]):
-        return old[1]  # type: ignore[return-value]
+    plan = old[1] if old is not None else None
+    if old is not None and isinstance(plan, ServicePlan) and known.need_not_be_looked_up(key, old[0], plan):
+        return plan
     service = world.services[key]
-    made = _made_from(world, service, owned.get(service.uid, ()), known)
-    if old is not None and _is_same(old[0], made):
-        return old[1]  # type: ignore[return-value]
+    made, loads = _made_from(world, service, owned.get(service.uid, ()), known), partial(_loads, world, service, known)
+    if old is not None and isinstance(plan, ServicePlan) and _is_same(old[0], made, partial(loads, plan.goes_by)):
+        for instance, host in plan.sends:
+            known.round_.send(instance, host)
+        return plan
     plans.pop(_TOPIC, None)
+    coming = loads(Load.ALL)  # before the plan itself sends anything
     plan = make()
     if plan.rests:
-        plans[_TOPIC] = (made, plan)
+        plans[_TOPIC] = (_with(made, coming if plan.goes_by is Load.ALL else loads(plan.goes_by)), plan)
     return plan
 
 
-def _is_same(old: tuple[object, ...], new: tuple[object, ...]) -> bool:
-    """The very objects, and equal values (the first)."""
-    return len(old) == len(new) and old[0] == new[0] and all(map(is_, old[1:], new[1:]))
+def _with(made: tuple[object, ...], loads: tuple[object, ...]) -> tuple[object, ...]:
+    values, *objects = made
+    return (values, loads), *objects
+
+
+def _loads(world: World, service: HAService, known: Known, goes_by: Load) -> tuple[object, ...]:
+    """What a plan that goes by it reads of how many services its hosts have."""
+    match goes_by:
+        case Load.NOTHING:
+            return ()
+        case Load.STANDBYS:
+            return tuple([standbys(world, service, one) for one in instances_of(world, service)])
+        case Load.ALL:
+            held, planned = world.held_by, known.round_.planned
+            return tuple(
+                [len(held.get(host, ())) + len(planned.get(host, ())) for host in known.hosts_of(world, service)]
+            )
+
+
+def _is_same(old: tuple[object, ...], new: tuple[object, ...], loads: Callable[[], object]) -> bool:
+    """The very objects, and equal values (the first); then alone it is known that hosts can be judged for it."""
+    assert isinstance(old[0], tuple), "values, and what was read of loads"
+    values, known_loads = old[0]
+    is_same = len(old) == len(new) and values == new[0] and all(map(is_, old[1:], new[1:]))
+    return is_same and known_loads == loads()
 
 
 def _made_from(world: World, service: HAService, owned: Sequence[str], known: Known) -> tuple[object, ...]:
@@ -191,13 +211,16 @@ def _made_from(world: World, service: HAService, owned: Sequence[str], known: Kn
     told = [(host, uid) for uid in uids for host in sorted(_speaking_of(world, uid))]
     entries = [entry for host, uid in told for entry in _entries(world, host, uid)]
     waits = [world.rebooting.get(one.uid) for one in instances]
+    rivals = [sorted(world.wanted_by.get(name, ())) for name in names if name not in world.claims]
+    named = [world.instances.get(key_of(service.metadata.namespace, slot)) for slot in service.slots]
     left = [world.losses.left_of.get(one.key) for one in instances] if world.losses else []
     circle = known.around.of(world, service)
     others = _others(world, service, circle, instances, claims, told)
     hosts = [known.around.said.get(host) for host in others]
-    values = (len(instances), tuple(owned), tuple(told), tuple(left), others)
+    named_too = [names_a_gone_one(world, one) for one in instances]
+    values = (others, len(instances), tuple(owned), tuple(told), tuple(left), rivals, named_too)
     texts = [world.contents.get(key) for key in sources(service)]
-    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits, *texts)
+    return (values, circle, *hosts, service, *instances, *claims, *entries, *waits, *named, *texts)
 
 
 def _others(
@@ -256,53 +279,3 @@ def _entries(world: World, host: str, uid: str) -> Iterator[object]:
         yield entries.get(uid)
     for looks in (spec.prerequisites, status.prerequisites):
         yield looks.get(uid)
-
-
-def is_at_rest(world: World, decision: Decision) -> bool:
-    """Whether nothing but a change of what is known could change what is decided about a service."""
-    service = decision.service
-    return (
-        isinstance(decision.acceptance, Accepted)
-        and not decision.is_leaving
-        and bool(decision.slots)
-        and all(_rests(world, service, slot) for slot in decision.slots)
-        and not service.status.failures
-        and wish_of(service) is None
-        and clear_of(service) is None
-        and not world.ruled
-        and not world.depending
-        and world.keep("says only", service.key, (service.spec,), lambda: _says_only_what_is_known(service))
-        and all(_is_its_own(world, service, key.name) for key in holdings.keys(world, service))
-    )
-
-
-def _rests(world: World, service: HAService, slot: Slot) -> bool:
-    instance = slot.instance
-    if (
-        instance is None
-        or slot.in_force is not service
-        or instance.spec.grant is None
-        or instance.uid in world.rebooting
-    ):
-        return False
-    stored, report = stored_order(world, instance.holder, instance), report_of(world, instance.holder, instance)
-    runs = stored is not None and stored.want == "Up" and report is not None and report.phase == "Running"
-    return runs and of_host(world, instance.holder) is Liveness.LIVE and slot.course == Course(order=stored)
-
-
-def _is_its_own(world: World, service: HAService, name: str) -> bool:
-    claim = world.claims.get(name)
-    return claim is not None and holdings.owners(world, claim).keys() == {service.uid}
-
-
-def _says_only_what_is_known(service: HAService) -> bool:
-    spec = service.spec
-    placement, recovery = spec.placement, spec.recovery
-    return (
-        spec.model_fields_set <= _SERVICE_FIELDS
-        and placement.model_fields_set <= _PLACEMENT_FIELDS
-        and placement.failback == "Never"
-        and (recovery is None or recovery.model_fields_set <= _RECOVERY_FIELDS)
-        and spec.state == "Running"
-        and spec.mode in ("Single", "Replicated", "EveryHost")
-    )

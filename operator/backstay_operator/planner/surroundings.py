@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from backstay_api.objects.models import HAService, HostAssignment
+from backstay_api.objects.models import HAService, Host, HostAssignment
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.know.fitting import full_with
@@ -47,6 +47,10 @@ class Surroundings:
     """By selector, as far as somebody has asked."""
     known: frozenset[Circle] = frozenset()
     """Those of the round before that are as they were."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """How many services are granted to each."""
+    as_held: frozenset[Circle] = frozenset()
+    """Those of `known` of which each host has as many as in the round before."""
 
     def of(self, world: World, service: HAService) -> Circle:
         """The hosts that a service selects."""
@@ -63,6 +67,10 @@ class Surroundings:
         """Whether everything of all of its hosts is as it was."""
         return circle in self.known
 
+    def has_as_many(self, circle: object) -> bool:
+        """Whether each of its hosts has as many services as it had."""
+        return circle in self.as_held
+
 
 def around(world: World, *, is_all_else_same: bool) -> Surroundings:
     """How all hosts are now. `is_all_else_same`: whatever else plans are made from is as it was, who selects whom above all; where it is
@@ -74,7 +82,12 @@ def around(world: World, *, is_all_else_same: bool) -> Surroundings:
     said = {name: before.said[name] if before.said.get(name) == one else one for name, one in now.items()}
     changed = {name for name, one in said.items() if before.said.get(name) is not one}
     kept = {selector: one for selector, one in before.circles.items() if one.hosts.isdisjoint(changed)}
-    found = Surroundings(said, kept, frozenset(kept.values())) if is_all_else_same else Surroundings(said)
+    held = {name: len(world.held_by.get(name, ())) for name in said}
+    moved = {name for name, many in held.items() if before.held.get(name) != many}
+    as_before = frozenset(one for one in kept.values() if one.hosts.isdisjoint(moved))
+    found = Surroundings(said, held=held)
+    if is_all_else_same:
+        found = Surroundings(said, kept, frozenset(kept.values()), held, as_before)
     world.kept[""][_TOPIC] = ((), found)
     return found
 
@@ -103,9 +116,8 @@ def _each(world: World) -> Iterator[tuple[str, object]]:
         yield (
             name,
             (
-                host,
-                facts
-                and (facts.leaving, facts.barred, facts.unschedulable, facts.no_session, facts.lost, facts.services),
+                host and _as_declared(world, host),
+                facts and (facts.leaving, facts.barred, facts.unschedulable, facts.no_session, facts.lost),
                 fence_path(world, name) if host is not None else None,
                 of_host(world, name),
                 seen and (seen.lease.holder, seen.lease.seq, seen.lease.sealed, seen.lease.sealed_alive),
@@ -130,10 +142,20 @@ def _fenced(world: World) -> Mapping[str, object]:
     return found
 
 
+def _as_declared(world: World, host: Host) -> tuple[object, ...]:
+    """Without its status: of that services read what is said of its fence path alone."""
+
+    def make() -> tuple[object, ...]:
+        return host.metadata.model_copy(update={"resource_version": None}), host.spec
+
+    return world.keep("as declared", host.key, (host,), make)
+
+
 def _but_for_instances(world: World, assignment: HostAssignment) -> tuple[object, ...]:
     def make() -> tuple[object, ...]:
         nothing: dict[str, object] = {"instances": {}, "standbys": {}, "roles": {}}
-        spec, status = assignment.spec.model_copy(update=nothing), assignment.status.model_copy(update=nothing)
+        spec = assignment.spec.model_copy(update={**nothing, "secured": []})
+        status = assignment.status.model_copy(update=nothing)
         return spec, status, full_with(assignment)
 
     return world.keep("but for instances", assignment.key, (assignment,), make)

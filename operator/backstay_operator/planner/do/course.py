@@ -32,6 +32,8 @@ class Course:
     """What was found where it looked for a host."""
     shed: str = ""
     """For what, more important than itself, it is stopped or waits, in a sentence."""
+    goes_by_load: bool = False
+    """Whether a host was found by how many services each has, and stands in the way of it: with another number it may be another."""
     is_over: bool = False
     """Whether this very plan closes the epoch that is granted, and grants no other."""
 
@@ -60,6 +62,8 @@ class Nowhere:
     placed: Placed | NoHost | None = None
     shed: str = ""
     """What more important has its room, in a sentence."""
+    goes_by_load: bool = False
+    """Whether it is about the host that was found."""
 
     @property
     def why(self) -> str:

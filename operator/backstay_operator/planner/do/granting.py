@@ -53,7 +53,13 @@ def grant_next(
         spec = spec.model_copy(update={"grants": grants(instance.spec, chosen.placed, why, round_.world.wall)})
         write = WriteInstance(instance, spec, why, chosen.needs)
         return Course((write, *chosen.records), to=chosen.grant.host, placed=chosen.placed)
-    waits = Course(missing=chosen.missing, look_again_s=chosen.look_again_s, placed=chosen.placed, shed=chosen.shed)
+    waits = Course(
+        missing=chosen.missing,
+        look_again_s=chosen.look_again_s,
+        placed=chosen.placed,
+        shed=chosen.shed,
+        goes_by_load=chosen.goes_by_load,
+    )
     if found is None:
         return waits
     stored = stored_order(round_.world, instance.holder, instance)
@@ -90,7 +96,7 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     if waits := _waits_for_better(round_, service, instance, placed):
         return Nowhere("", waits)
     if too_much := moves.cannot_take(world, service, free, placed.host):
-        return Nowhere(too_much, placed)
+        return Nowhere(too_much, placed, goes_by_load=True)
     session = sessions.live(world, placed.host)
     assert session is not None, f"{instance.key}: {placed.host} can take it, and has no live session"
     round_.send(instance, placed.host)

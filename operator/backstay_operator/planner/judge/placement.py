@@ -160,12 +160,12 @@ def standbys(world: World, service: HAService, instance: HAInstance | None) -> t
     that nothing of it runs there.
     Later the best few, and those that have said no: asked on, they tell when that has changed.
     """
-    return _chosen_standbys(world, service, instance)[0]
+    return _chosen_standbys(world, service, instance).hosts
 
 
 def barred(world: World, service: HAService, instance: HAInstance | None) -> Barred:
     """By host, why it may not be asked to keep itself ready for it."""
-    known = _chosen_standbys(world, service, instance)[1]
+    known = _chosen_standbys(world, service, instance).barred
     return known if known is not None else _barred(_judged(Point.STANDBY, Question(world, service, instance)))
 
 
@@ -173,22 +173,23 @@ def _barred(verdicts: Sequence[Verdict]) -> Barred:
     return {verdict.host: verdict.rejected for verdict in verdicts if verdict.rejected}
 
 
-def _chosen_standbys(
-    world: World, service: HAService, instance: HAInstance | None
-) -> tuple[tuple[str, ...], Barred | None]:
+class _Standbys(NamedTuple):
+    hosts: tuple[str, ...]
+    barred: Barred | None = None
+    """Why others are not asked, where that was looked at on the way."""
+
+
+def _chosen_standbys(world: World, service: HAService, instance: HAInstance | None) -> _Standbys:
     return world.once("standbys", (service, instance), lambda: _choose_standbys(world, service, instance))
 
 
-def _choose_standbys(
-    world: World, service: HAService, instance: HAInstance | None
-) -> tuple[tuple[str, ...], Barred | None]:
-    """And why others are not asked, where that was looked at on the way."""
+def _choose_standbys(world: World, service: HAService, instance: HAInstance | None) -> _Standbys:
     ask = Question(world, service, instance)
     if instance is None or instance.spec.epoch == 0 or edits.news(world, service, instance):
-        return tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected), None
+        return _Standbys(tuple(verdict.host for verdict in _judged(Point.FIRST_EPOCH, ask) if not verdict.rejected))
     verdicts = _judged(Point.STANDBY, ask)
     others = [verdict.host for verdict in verdicts if not verdict.rejected and verdict.host != ask.holder]
-    return _best_standbys(ask, others), _barred(verdicts)
+    return _Standbys(_best_standbys(ask, others), _barred(verdicts))
 
 
 def _best_standbys(ask: Question, others: Sequence[str]) -> tuple[str, ...]:

@@ -132,6 +132,18 @@ def _runs_the_present_manifest(world: World, service: HAService, instance: HAIns
     return report is not None and report.phase == "Running" and report.revision == service.metadata.generation
 
 
+def names_a_gone_one(world: World, instance: HAInstance) -> bool:
+    """Whether a host was told of anything under its name, or speaks of it, for an HAInstance that is gone, be that over or not."""
+    names = world.once("names of gone ones", (), lambda: _names_of_gone_ones(world))
+    return (instance.metadata.namespace or "", instance.metadata.name) in names
+
+
+def _names_of_gone_ones(world: World) -> frozenset[tuple[str, str]]:
+    said = (part for one in world.assignments.values() for part in (one.spec.instances, one.status.instances))
+    found = (entry for part in said for entry in part.items())
+    return frozenset((one.namespace, one.name) for uid, one in found if instance_of(world, uid, one) is None)
+
+
 def is_left_of_a_gone_one(world: World, service: HAService, host: str, owner: ClaimOwner) -> bool:
     """Whether this host has still something to do with a copy of which no HAInstance is left."""
     everyone = world.instances_of.get(service.uid, set())

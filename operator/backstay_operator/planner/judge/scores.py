@@ -147,7 +147,8 @@ SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (preference, {*RUN, *_STANDBY}),
     (readiness, RUN),
     (already_asked, _STANDBY),
-    (fewer_services, {*RUN, *_STANDBY}),
+    # Before the first epoch all are asked, so that it is no matter who has less to do.
+    (fewer_services, {*RUN, Point.STANDBY}),
 )
 
 SCORES_AT: Final = by_point(SCORES)

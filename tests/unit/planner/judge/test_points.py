@@ -30,7 +30,7 @@ from backstay_operator.planner.judge.scores import SCORES_AT
         (
             Point.FIRST_EPOCH,
             "is_selected is_its_host is_free has_no_other may_answer",
-            "no_recent_failure fewest_taints preference already_asked fewer_services",
+            "no_recent_failure fewest_taints preference already_asked",
         ),
         (
             Point.STANDBY,
