@@ -20,7 +20,7 @@ from backstay_dev.package.versions import Release
 
 from .node import PROGRAMS, obstacles
 from .site import Site
-from .sources import COMMIT_BEFORE, Source, earlier, packages
+from .sources import Source, before, earlier, packages
 from .story import Story, pods
 
 # Always the same: what is built of one source is built once.
@@ -44,7 +44,8 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as scratch:
             _tell("making chart and packages")
-            sources = [earlier(BEFORE, COMMIT_BEFORE, Path(scratch)), Source(NOW)]
+            _tell(f"the release before is built of {before()}")
+            sources = [earlier(BEFORE, before(), Path(scratch)), Source(NOW)]
             made, later = (packages(one, Path(scratch)) for one in sources)
             with Site(sources, progress=_tell) as site:
                 return _told(Story(site, made, later, _tell))

@@ -79,5 +79,5 @@ def test_everything_is_installed_by_hash_and_pip_stays_out() -> None:
     assert "--require-hashes -r /tmp/requirements.txt" in text and "pip uninstall --yes setuptools pip" in text
     assert FILE.read_text() == requirements(), "run `python -m backstay_dev.package.requirements`"
     named = set(re.findall(r"^([a-z0-9-]+)==", FILE.read_text(), re.MULTILINE))
-    assert {"kopf", "kubernetes", "pydantic", "pyyaml", "prometheus-client"} <= named
-    assert not named & {"pytest", "hypothesis", "typer", "mypy", "sushy-tools"}
+    assert {"kopf", "pydantic", "pyyaml", "prometheus-client"} <= named
+    assert not named & {"kubernetes", "requests", "pytest", "hypothesis", "typer", "mypy", "sushy-tools"}
