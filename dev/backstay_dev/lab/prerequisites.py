@@ -14,6 +14,7 @@ from typing import Final
 
 from backstay_dev.lab.assets import ensure_assets
 from backstay_dev.lab.kernel_disks import ensure_disks, runs_here
+from backstay_dev.lab.image import NEXT_SUITE, SUITE
 from backstay_dev.lab.layers import ensure_layer
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError, Progress, call, silent
 
@@ -38,6 +39,8 @@ OCF_LAYER: Final = (
     # An agent that reloads; what `ocf-tester` reads metadata with; a daemon that it tests.
     *("pacemaker-resource-agents", "libxml2-utils", "rsync"),
 )
+# What the package of the CLI depends on.
+CLI_LAYER: Final = ("python3-yaml", "python3-kubernetes")
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -116,6 +119,8 @@ def main() -> int:
         ensure_layer(LAYER, tell)
         ensure_layer(SERVICES_LAYER, tell)
         ensure_layer(OCF_LAYER, tell)
+        for suite in (SUITE, NEXT_SUITE):
+            ensure_layer(CLI_LAYER, tell, suite)
         if runs_here():
             ensure_disks(tell)
     except LabError as error:
