@@ -144,7 +144,14 @@ async def list_hosts(session: Session) -> int:
 
     def human() -> None:
         cells = [
-            [one["host"], one["agent"], one["identity"], age(one["since"], now), _left(one["until"], now), one["joining"]]
+            [
+                one["host"],
+                one["agent"],
+                one["identity"],
+                age(one["since"], now),
+                _left(one["until"], now),
+                one["joining"],
+            ]
             for one in rows
         ]
         table(session.out, ["HOST", "AGENT", "IDENTITY", "SINCE", "TOKEN ENDS", "JOIN TOKEN"], cells)

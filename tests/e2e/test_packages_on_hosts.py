@@ -1,4 +1,4 @@
-"""The page "Install" as it stands, on two fresh machines of Debian 12, then of 13: packages, join lines, the first service; an upgrade, and the end.
+"""The page "Install" as it stands, on two fresh machines of Debian 12, then of 13: packages, join lines, a service; an upgrade, the end.
 
 The lab has no Pods, so `helm install` is followed by the chart's operator and fencer as processes; ssh is what the lab has instead. The CLI
 is the one in its package, unpacked.

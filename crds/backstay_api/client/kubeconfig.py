@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from backstay_api.client.transport import ApiConfig
 
-
 POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a Pod has what it is known by."""
 

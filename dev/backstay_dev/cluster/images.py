@@ -70,7 +70,7 @@ def _ensure(name: str, key: str, build: Callable[[], str], progress: Progress) -
 def _digest_of(tree: Path) -> str:
     files = sorted(file for folder in _SOURCES for file in (tree / folder).rglob("*") if file.is_file())
     ours = [file for file in files if "__pycache__" not in file.parts]
-    return digest(*(part for file in ours for part in (str(file.relative_to(tree)), file.read_bytes())))
+    return digest(_BASE, *(part for file in ours for part in (str(file.relative_to(tree)), file.read_bytes())))
 
 
 def _of_a_program(program: Path) -> str:

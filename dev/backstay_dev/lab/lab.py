@@ -42,7 +42,10 @@ AGENT_CODE: Final = "/opt/backstay"
 
 
 class Lab:
-    """`hosts`: how many (they are called n1, n2, …), or their names. `packages`: Debian's, installed on all of them. `suite`: Debian's name of theirs."""
+    """`hosts`: how many (they are called n1, n2, …), or their names.
+
+    `packages`: Debian's, installed on all of them. `suite`: Debian's name of theirs.
+    """
 
     def __init__(
         self,

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from backstay_dev.lab.assets import ensure_assets
-from backstay_dev.lab.kernel_disks import ensure_disks, runs_here
 from backstay_dev.lab.image import NEXT_SUITE, SUITE
+from backstay_dev.lab.kernel_disks import ensure_disks, runs_here
 from backstay_dev.lab.layers import ensure_layer
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError, Progress, call, silent
 

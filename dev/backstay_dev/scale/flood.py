@@ -80,9 +80,11 @@ class Seen:
 
 def figures(flood: Flood, progress: Progress) -> Iterator[Found]:
     """All of them, when all is over."""
-    with tempfile.TemporaryDirectory(prefix="backstay-flood-") as folder:
-        with site(flood.size, Path(folder), progress) as there:
-            yield from asyncio.run(_measured(there, flood, progress))
+    with (
+        tempfile.TemporaryDirectory(prefix="backstay-flood-") as folder,
+        site(flood.size, Path(folder), progress) as there,
+    ):
+        yield from asyncio.run(_measured(there, flood, progress))
 
 
 async def _measured(there: Site, flood: Flood, progress: Progress) -> list[Found]:
@@ -101,7 +103,9 @@ async def _measured(there: Site, flood: Flood, progress: Progress) -> list[Found
     return [
         Found(f"{title}: all made within", "s", [took_s], aim=max(60.0, flood.within_s)),
         Found(f"{title}: hosts suspected meanwhile", "", [float(len(seen.doubted))], aim=0),
-        Found(f"{title}: latest of {seen.renewals} renewals, after its time", "s", [seen.latest_s], aim=seen.period_s / 2),
+        Found(
+            f"{title}: latest of {seen.renewals} renewals, after its time", "s", [seen.latest_s], aim=seen.period_s / 2
+        ),
         Found(f"{title}: Ready {flood.afterwards_s:g} s after the last", "", [float(ready)]),
     ]
 
@@ -121,7 +125,10 @@ async def _pour(api: HttpApi, flood: Flood) -> float:
 async def _watching(api: HttpApi, seen: Seen) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         kinds: list[tuple[Informer[Raw], Callable[[Event[Raw]], None]]] = [
-            (Informer(api, LEASES, namespace=lease.NAMESPACE, rng=random.Random()), lambda one: seen.lease(one.object, time.monotonic())),
+            (
+                Informer(api, LEASES, namespace=lease.NAMESPACE, rng=random.Random()),
+                lambda one: seen.lease(one.object, time.monotonic()),
+            ),
             (Informer(api, unread(HOSTS), rng=random.Random()), lambda one: seen.host(one.object)),
             (Informer(api, unread(FENCE_REQUESTS), rng=random.Random()), lambda one: seen.request(one.object)),
         ]

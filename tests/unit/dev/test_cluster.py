@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay_dev.cluster import __main__ as main
 from backstay_dev.cluster import node, programs, sources
 from backstay_dev.lab.assets import KUBERNETES_VERSION, SOURCES
 from backstay_dev.lab.shell import REPOSITORY, LabError
@@ -89,3 +90,21 @@ def test_the_release_before_is_the_last_tag_before_this_commit(
     for tag, commit in tags.items():
         git("tag", tag, commit)
     assert sources.before(tmp_path) == expected
+
+
+def test_some_steps_can_be_gone_through_alone_and_one_that_is_not_there_is_named() -> None:
+    def first() -> None: ...
+    def then() -> None: ...
+
+    steps = (first, then)
+    assert main.chosen(steps, []) == [first, then]
+    assert main.chosen(steps, ["then"]) == [then]
+    with pytest.raises(LabError, match="no step of the story: frist"):
+        main.chosen(steps, ["frist"])
+
+
+def test_sizes_are_those_of_the_later_release(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("operator-aa.tar", "operator-bb.tar", "backstay-agent_0.1.1_all.deb")]
+    for number, file in enumerate(files, start=1):
+        file.write_bytes(bytes(number * 1_000_000))
+    assert main.sizes(files[:2], files[2:]) == {"image_operator_mb": 2.0, "package_backstay-agent_mb": 3.0}

@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api import VERSION
 from backstay_dev.lab.shell import REPOSITORY, LabError
-from backstay_dev.package.images import TARGETS, builder, command
+from backstay_dev.package.images import TARGETS, builder, command, size_of
 from backstay_dev.package.requirements import FILE, requirements
 from backstay_dev.package.versions import Release, version_of
 
@@ -45,6 +45,13 @@ def test_images_are_built_with_whichever_works(here: str) -> None:
     words = command(here, "fencer", Release("1.2.3", 0), "registry.example", ["--build-arg", "BASE=x"])
     assert words[:2] == [here, "bud" if here == "buildah" else "build"]
     assert "registry.example/backstay/fencer:1.2.3" in words and words[-3:] == ["--build-arg", "BASE=x", "."]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("docker", "167254528\n"), ("podman", "167254528\n"), ("buildah", "167 MB\n")]
+)
+def test_how_large_an_image_is_is_told_alike(name: str, said: str) -> None:
+    assert size_of(name, said) == "167 MB"
 
 
 def test_where_none_works_a_sentence_says_so() -> None:
