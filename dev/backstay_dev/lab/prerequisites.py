@@ -28,6 +28,8 @@ PROGRAMS: Final = {
     "ipmitool": "ipmitool",
     "qemu-system-x86_64": "qemu-system-x86",
 }
+# What no lab needs, and tests of packages use where it is there.
+FOR_PACKAGES: Final = {"rpmbuild": "rpm"}
 # Over the hosts' image, for the lab with the real databases.
 LAYER: Final = ("postgresql", "redis-server")
 # The same for the lab with small services of many kinds: together 4 MB to load.
@@ -113,7 +115,7 @@ def main() -> int:
         print(line, file=sys.stderr, flush=True)
 
     try:
-        install(tell)
+        install(tell, {**PROGRAMS, **FOR_PACKAGES})
         check()
         ensure_assets(tell)
         ensure_layer(LAYER, tell)

@@ -9,17 +9,18 @@ from backstay_api.objects.kinds import Raw
 from backstay_dev.scale.flood import Flood, Seen
 
 
-def renewed(host: str, renewal: int) -> Raw:
-    held = replace(lease.new(host), holder="b/x", seq=1, renewal=renewal)
-    return lease.write(held)
+def renewed(host: str, renewal: int, written_s: float) -> Raw:
+    spec = {"renewTime": f"2026-03-01T12:00:{written_s:09.6f}Z"}
+    return lease.write(replace(lease.new(host), holder="b/x", seq=1, renewal=renewal, spec=spec))
 
 
 def test_the_latest_renewal_of_any_host_is_told_and_other_writes_are_none() -> None:
     seen = Seen(2.0)
-    for at_s, host, renewal in ((0.0, "n1", 5), (1.0, "n2", 9), (2.1, "n1", 6), (2.5, "n1", 6), (4.8, "n1", 7)):
-        seen.lease(renewed(host, renewal), at_s)
-    seen.lease(renewed("n2", 10), 2.9)
-    assert (seen.renewals, round(seen.latest_s, 3)) == (3, 0.7)
+    rows = ((0.0, "n1", 5, 0.0), (1.0, "n2", 9, 1.0), (2.1, "n1", 6, 2.0), (2.5, "n1", 6, 2.0), (4.8, "n1", 7, 4.4))
+    for at_s, host, renewal, written_s in rows:
+        seen.lease(renewed(host, renewal, written_s), at_s)
+    seen.lease(renewed("n2", 10, 2.9), 2.9)
+    assert (seen.renewals, round(seen.latest_s, 3), round(seen.seen_latest_s, 3)) == (3, 0.4, 0.7)
 
 
 def test_who_is_called_anything_but_alive_or_is_asked_about_is_doubted() -> None:
