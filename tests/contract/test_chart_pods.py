@@ -144,8 +144,8 @@ def test_another_service_account_is_meant_by_roles_policies_and_queues_too(tmp_p
     assert (account["metadata"]["name"], account["metadata"]["annotations"]) == ("decides", {"a": "b", "c": "d"})
     text, plain = (json.dumps(one) for one in (documents, rendered()))
     for before, name in (("backstay-operator", "decides"), ("backstay-fencer", "cuts")):
-        account = f"system:serviceaccount:backstay-system:{before}"
-        assert plain.count(account) == text.count(account.replace(before, name)) > 0 and account not in text
+        user = f"system:serviceaccount:backstay-system:{before}"
+        assert plain.count(user) == text.count(user.replace(before, name)) > 0 and user not in text
         was, now = ({"kind": "ServiceAccount", "name": one, "namespace": "backstay-system"} for one in (before, name))
         assert plain.count(json.dumps(was)) == text.count(json.dumps(now)) > 0 and json.dumps(was) not in text
         assert f'"serviceAccountName": "{name}"' in text

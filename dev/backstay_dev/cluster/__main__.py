@@ -83,7 +83,7 @@ def chosen(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
 
 def sizes(archives: Iterable[Path], packages: Iterable[Path]) -> dict[str, float]:
     """In MB: images of this release unpacked, packages as they are."""
-    images = {f"image_{one.name.rpartition('-')[0]}_mb": one for one in archives}
+    images = {f"image_{one.name.partition('-')[0]}_mb": one for one in archives}
     made = {f"package_{one.name.partition('_')[0].removesuffix('.tgz')}_mb": one for one in packages}
     return {name: round(one.stat().st_size / 1e6, 2) for name, one in {**images, **made}.items()}
 
