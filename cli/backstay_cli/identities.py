@@ -136,15 +136,25 @@ def _servers(known: ApiConfig, named: list[str]) -> tuple[str, ...]:
 
 
 async def list_hosts(session: Session) -> int:
-    """Show each host's identity: whether it has one, whether a join token waits, its agent's version."""
+    """Show each host's identity: since when it has one, when its agent's token ends, whether a join token waits, its agent's version."""
     await session.need(rights_to("list", HOSTS), VIEW)
     hosts = sorted((await session.api.list(unread(HOSTS))).items, key=lambda one: str(one["metadata"]["name"]))
     rows = [await _row(session, one) for one in hosts]
     now = await session.tools.server_time(session.api) or session.tools.wall()
 
     def human() -> None:
-        cells = [[one["host"], one["agent"], one["identity"], age(one["since"], now), one["joining"]] for one in rows]
-        table(session.out, ["HOST", "AGENT", "IDENTITY", "SINCE", "JOIN TOKEN"], cells)
+        cells = [
+            [
+                one["host"],
+                one["agent"],
+                one["identity"],
+                age(one["since"], now),
+                _left(one["until"], now),
+                one["joining"],
+            ]
+            for one in rows
+        ]
+        table(session.out, ["HOST", "AGENT", "IDENTITY", "SINCE", "TOKEN ENDS", "JOIN TOKEN"], cells)
 
     session.show(rows, human)
     return WELL
@@ -154,10 +164,17 @@ async def _row(session: Session, host: Raw) -> dict[str, str]:
     name = str(host["metadata"]["name"])
     identity, since = await _look(session, agent_account(name))
     joining, _ = await _look(session, join_secret(name))
-    agent = str(host.get("status", {}).get("agentVersion", ""))
+    status = host.get("status", {})
+    agent, until = (str(status.get(key, "")) for key in ("agentVersion", "credentialUntil"))
     said = {"valid": "valid", "none": "none (revoked, or never made)", "?": "? (you may not see it)"}[identity]
     waits = {"none": "", "?": "?"}.get(joining, "waits to be used" if joining == "valid" else joining)
-    return {"host": name, "agent": agent or "-", "identity": said, "since": since, "joining": waits}
+    return {"host": name, "agent": agent or "-", "identity": said, "since": since, "until": until, "joining": waits}
+
+
+def _left(until: str, now: str) -> str:
+    """Of a token, in words: `in 29d`; nothing, where its agent does not say."""
+    left_s = elapsed_s(now, until)
+    return "-" if left_s is None else f"in {age(now, until)}" if left_s > 0 else "has ended"
 
 
 async def _look(session: Session, name: str) -> tuple[str, str]:

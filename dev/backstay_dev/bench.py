@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError
+from backstay_dev.scale import flood
 from backstay_dev.scale import story as scale
 from backstay_dev.scale.site import Size
 from backstay_dev.show import bench_cases as cases
@@ -63,6 +64,8 @@ PLANNING: Final = "planner"
 """And all of `show/bench_plan.py` and `show/bench_start.py`, which need no lab."""
 SCALE: Final = "scale"
 """And all of `scale/story.py`: a control plane without the lab's hosts."""
+FLOOD: Final = "flood"
+"""And all of `scale/flood.py`, the same with a tenant who makes many services at once."""
 COLD: Final = Figure("all of ours started at once: service answers", "s", 3.0, lambda b: Sample(0.0), "24.4 / 5.5")
 
 
@@ -78,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             *_many(options, console),
             *_planning(options, console),
             *_scale(options, console),
+            *_flood(options, console),
         ]
     except LabError as error:
         console.print(f"bench: {error}")
@@ -117,6 +121,10 @@ def _planning(options: argparse.Namespace, console: Console) -> list[dict[str, A
 def _scale(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
     size = Size(options.hosts, options.services)
     return _found(partial(scale.figures, size), console) if options.only in SCALE else []
+
+
+def _flood(options: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
+    return _found(partial(flood.figures, flood.Flood()), console) if options.only in FLOOD else []
 
 
 def _found(figures: Callable[[Callable[[str], None]], Iterable[many.Found]], console: Console) -> list[dict[str, Any]]:
@@ -194,7 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only",
         default="",
-        help=f"only figures whose name contains this (those of `{MANY}`, `{PLANNING}` and `{SCALE}` by that name)",
+        help=f"only figures whose name contains this (those of `{MANY}`, `{PLANNING}`, `{SCALE}` and `{FLOOD}` by that name)",
     )
     parser.add_argument("--hosts", type=int, default=Size.hosts, help=f"of `{SCALE}` (default {Size.hosts})")
     parser.add_argument("--services", type=int, default=Size.services, help=f"of `{SCALE}` (default {Size.services})")

@@ -358,8 +358,13 @@ class Agent:
         """What this host's admin wants looked at, as received."""
         return self._orders.spec.checks
 
-    def learn(self, facts: Facts) -> None:
-        """What kind of machine this is has changed (its addresses): told with the next status."""
+    def learn(self, *, addresses: tuple[str, ...] | None = None, credential_until: str | None = None) -> None:
+        """What is known of this machine has changed: told with the next status."""
+        facts = self._facts
+        if addresses is not None:
+            facts = replace(facts, addresses=addresses)
+        if credential_until is not None:
+            facts = replace(facts, credential_until=credential_until)
         if facts != self._facts:
             self._facts = facts
             self.link.mark_dirty()

@@ -180,7 +180,7 @@ async def _run(config: Config, machine: Machine) -> None:
         await asyncio.sleep(0)
         tasks.create_task(_tell_systemd(agent), name="for systemd")
         tasks.create_task(_end_when_told(told, agent, task), name="end")
-        tasks.create_task(follow(lambda found: agent.learn(facts(found))), name="addresses")
+        tasks.create_task(follow(lambda found: agent.learn(addresses=found)), name="addresses")
         keeps = (config.run_dir, config.state_dir)
         checks = host_checks.follow(agent.examined, keeps, wall_s=_wall_s, asked=lambda: agent.checks)
         tasks.create_task(checks, name="checks of the host")
@@ -194,6 +194,7 @@ async def _add_what_is_optional(tasks: asyncio.TaskGroup, config: Config, agent:
             Path(config.api.token_file),
             now_s=_wall_s,
             rng=random.Random(),
+            told=lambda until_s: agent.learn(credential_until=_written(until_s)),
         )
         tasks.create_task(renewing, name="token")
     if config.health:
@@ -233,6 +234,10 @@ def _wall_s() -> float:
 def _wall() -> str:
     # Six digits: that is how a Lease's renewTime must look.
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _written(wall_s: float) -> str:
+    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from backstay_api.generate.files import CHART, REPOSITORY
+from backstay_api.objects.models import ALL_OBJECTS, HAService, Host
 from backstay_testing.chart_scenarios import pods
 from contract.chart_scene import of_kind, rendered
 
@@ -100,3 +105,66 @@ def test_two_fencers_are_upgraded_and_drained_one_at_a_time() -> None:
     in_the_nodes = ("--set", "fencer.hostNetwork=true", "--set", "fencer.replicas=1")
     fencer = of_kind(rendered(*in_the_nodes), "Deployment")["backstay-fencer"]["spec"]
     assert (fencer["replicas"], fencer["strategy"]["rollingUpdate"]["maxSurge"]) == (1, 0)
+
+
+FULL = ("--values", REPOSITORY / CHART / "ci/full-values.yaml")
+
+
+def test_replicas_are_spread_and_replaced_as_the_values_say_or_as_ever() -> None:
+    deployments = of_kind(rendered(*FULL), "Deployment")
+    said, plain = deployments["ha-operator"]["spec"], deployments["ha-fencer"]["spec"]
+    (constraint,) = said["template"]["spec"]["topologySpreadConstraints"]
+    assert constraint["labelSelector"] == {"matchLabels": said["selector"]["matchLabels"]}, "its own Pods are meant"
+    assert (constraint["topologyKey"], constraint["whenUnsatisfiable"]) == ("example.org/room", "DoNotSchedule")
+    assert said["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert (said["revisionHistoryLimit"], plain["revisionHistoryLimit"]) == (2, 10)
+    assert plain["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+    (constraint,) = plain["template"]["spec"]["topologySpreadConstraints"]
+    assert constraint["topologyKey"] == "topology.kubernetes.io/zone"
+    dns = [one["template"]["spec"]["dnsPolicy"] for one in (said, plain)]
+    assert dns == ["Default", "ClusterFirstWithHostNet"]
+
+
+def test_a_value_changes_one_thing_of_a_probe() -> None:
+    (container,) = pods(rendered(*FULL))["ha-operator"]["containers"]
+    expected = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10, "timeoutSeconds": 5}
+    assert container["livenessProbe"] == expected
+    assert container["readinessProbe"]["timeoutSeconds"] == 3
+
+
+def test_another_service_account_is_meant_by_roles_policies_and_queues_too(tmp_path: Path) -> None:
+    """And one that is there already is not made."""
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "operator: {serviceAccount: {name: decides, annotations: {a: b}}}\n"
+        "fencer: {serviceAccount: {name: cuts, create: false}}\ncommonAnnotations: {c: d}\n"
+    )
+    documents = rendered("--values", values)
+    (account,) = of_kind(documents, "ServiceAccount").values()
+    assert (account["metadata"]["name"], account["metadata"]["annotations"]) == ("decides", {"a": "b", "c": "d"})
+    text, plain = (json.dumps(one) for one in (documents, rendered()))
+    for before, name in (("backstay-operator", "decides"), ("backstay-fencer", "cuts")):
+        user = f"system:serviceaccount:backstay-system:{before}"
+        assert plain.count(user) == text.count(user.replace(before, name)) > 0 and user not in text
+        was, now = ({"kind": "ServiceAccount", "name": one, "namespace": "backstay-system"} for one in (before, name))
+        assert plain.count(json.dumps(was)) == text.count(json.dumps(now)) > 0 and json.dumps(was) not in text
+        assert f'"serviceAccountName": "{name}"' in text
+
+
+def test_an_annotation_is_on_every_object_of_ours_but_three_kinds() -> None:
+    bare = {
+        f"{one['kind']} {one['metadata']['name']}"
+        for one in rendered("--set", "commonAnnotations.c=d")
+        if one["kind"] != "CustomResourceDefinition" and one["metadata"].get("annotations", {}).get("c") != "d"
+    }
+    assert bare == {"Namespace backstay-hosts", "Namespace backstay-fencing", "Pod backstay-test"}
+
+
+def test_the_chart_says_which_kinds_it_brings() -> None:
+    """To whoever looks for charts (Artifact Hub), with an example of what people write."""
+    head = yaml.safe_load((REPOSITORY / CHART / "Chart.yaml").read_text())["annotations"]
+    listed = yaml.safe_load(head["artifacthub.io/crds"])
+    ours = {kind.__name__: f"{kind.plural}.backstay.dev" for kind in ALL_OBJECTS}
+    assert {one["kind"]: one["name"] for one in listed} == ours and len(listed) == len(ours)
+    service, host = yaml.safe_load(head["artifacthub.io/crdsExamples"])
+    assert HAService.model_validate(service).metadata.name == "web" and Host.model_validate(host).spec.fencing

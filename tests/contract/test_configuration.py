@@ -19,7 +19,7 @@ from backstay_api.client.api import EventType
 from backstay_api.client.errors import Forbidden, NotFound, Unreachable
 from backstay_api.client.http import HttpApi
 from backstay_api.client.informer import LEASE_BACKOFF, Informer, RetryPause
-from backstay_api.client.kubeconfig import NoConfig, from_kubeconfig, namespace_of, of_agent
+from backstay_api.client.kubeconfig import NoConfig, from_kubeconfig, in_cluster, namespace_of, of_agent
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import (
     ROLE_BINDINGS,
@@ -91,6 +91,42 @@ def test_what_is_no_kubeconfig_is_refused_with_a_sentence(tmp_path: Path, text: 
     path.write_text(text)
     with pytest.raises(NoConfig, match="no usable kubeconfig"):
         from_kubeconfig(path=str(path))
+
+
+@pytest.mark.parametrize(
+    ("host", "server"),
+    [
+        pytest.param("10.96.0.1", "https://10.96.0.1:443", id="v4"),
+        pytest.param("fd00::1", "https://[fd00::1]:443", id="v6"),
+    ],
+)
+def test_a_pod_knows_its_server_and_reads_its_token_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, server: str
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    for name in ("ca.crt", "token"):
+        with pytest.raises(NoConfig, match=f"there is no .*/{name}"):
+            in_cluster(folder=tmp_path)
+        (tmp_path / name).write_text("first\n")
+    config = in_cluster(user_agent="x", folder=tmp_path)
+    assert (config.servers, config.user_agent, config.ca_file) == ((server,), "x", str(tmp_path / "ca.crt"))
+    assert config.authorization() == "Bearer first"
+    (tmp_path / "token").write_text("renewed by the kubelet")
+    assert config.authorization() == "Bearer renewed by the kubelet"
+
+
+def test_outside_a_pod_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(NoConfig, match="not inside a Pod: KUBERNETES_SERVICE_HOST"):
+        in_cluster()
+
+
+def test_where_nothing_reads_kubeconfigs_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the images."""
+    monkeypatch.setitem(sys.modules, "kubernetes.client", None)
+    with pytest.raises(NoConfig, match="the Python package kubernetes, which is not here"):
+        from_kubeconfig(path=str(a_kubeconfig(tmp_path / "config", {"server": "https://192.0.2.1"})))
 
 
 def test_an_unverified_server_is_not_obeyed(tmp_path: Path) -> None:

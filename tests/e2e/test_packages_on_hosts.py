@@ -1,4 +1,4 @@
-"""The page "Install" as it stands, on two fresh machines: the packages, the join lines, the first service; then an upgrade and the end.
+"""The page "Install" as it stands, on two fresh machines of Debian 12, then of 13: packages, join lines, a service; an upgrade, the end.
 
 The lab has no Pods, so `helm install` is followed by the chart's operator and fencer as processes; ssh is what the lab has instead. The CLI
 is the one in its package, unpacked.
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ import yaml
 
 from backstay_api.objects import lease
 from backstay_dev.lab.hosts import MACHINE_UUID_FILE, LabHost
+from backstay_dev.lab.image import NEXT_SUITE, SUITE
 from backstay_dev.lab.lab import Lab
 from backstay_dev.lab.product import AGENT_UNIT, FENCING_NAMESPACE, Product
 from backstay_dev.lab.services import install_web
@@ -60,14 +62,14 @@ class Site:
         return self.dist / f"backstay-agent_{release.for_packages}_all.deb"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+@pytest.fixture(scope="module", params=[SUITE, NEXT_SUITE])
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     dist, tools = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("tools")
     for release in (FIRST, NEXT):
         package("backstay-agent", release, dist)
     call("dpkg-deb", "-x", package("backstay-cli", FIRST, dist)[0][0], tools)
     call(sys.executable, "-m", "compileall", "-q", tools, timeout_s=120)  # as the package does it
-    with Lab(2, progress=print) as lab:
+    with Lab(2, progress=print, suite=request.param) as lab:
         for host in lab.hosts.values():
             make_fresh(host)
         site = Site(lab, Product(lab), dist, tools)
@@ -170,6 +172,8 @@ def test_the_page_leads_from_nothing_to_a_service_that_answers(site: Site) -> No
         assert "sdbus" not in host.run("ls", "/usr/lib/python3/dist-packages")
     said = json.loads(site.backstay("version", "-o", "json"))
     assert (said["client"], said["agents"]) == ("0.1.0", {"n1": "0.1.0", "n2": "0.1.0"})
+    ends = [datetime.fromisoformat(one["until"]) for one in json.loads(site.backstay("host", "list", "-o", "json"))]
+    assert all(timedelta(days=29.9) < end - datetime.now(UTC) < timedelta(days=30.1) for end in ends) and len(ends) == 2
 
 
 def test_a_line_that_was_used_is_refused_and_changes_nothing(site: Site) -> None:

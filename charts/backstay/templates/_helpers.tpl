@@ -21,8 +21,13 @@
 {{/* Where the fencer tells of its health. */}}
 {{- define "backstay.fencerPort" -}}{{ .Values.fencer.healthPort | default 8080 }}{{- end -}}
 
-{{/* How the API server calls the operator. */}}
-{{- define "backstay.operatorUser" -}}system:serviceaccount:{{ include "backstay.namespace" . }}:{{ include "backstay.operator" . }}{{- end -}}
+{{/* Under which ServiceAccount each works. Values of before have no `serviceAccount`. */}}
+{{- define "backstay.operatorAccount" -}}{{ dig "serviceAccount" "name" "" .Values.operator | default (include "backstay.operator" .) }}{{- end -}}
+{{- define "backstay.fencerAccount" -}}{{ dig "serviceAccount" "name" "" .Values.fencer | default (include "backstay.fencer" .) }}{{- end -}}
+
+{{/* How the API server calls them. */}}
+{{- define "backstay.operatorUser" -}}system:serviceaccount:{{ include "backstay.namespace" . }}:{{ include "backstay.operatorAccount" . }}{{- end -}}
+{{- define "backstay.fencerUser" -}}system:serviceaccount:{{ include "backstay.namespace" . }}:{{ include "backstay.fencerAccount" . }}{{- end -}}
 
 {{- define "backstay.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -34,6 +39,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
+
+{{/* Of an object that has no others: straight behind `metadata:`. */}}
+{{- define "backstay.annotations" -}}
+{{- with .Values.commonAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+{{- end -}}
 {{- end -}}
 
 {{/* With those by which somebody's Prometheus selects. */}}
@@ -131,9 +144,70 @@ tolerations:
   {{- with .values.tolerations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- with .values.dnsPolicy | default (empty .values.hostNetwork | ternary "" "ClusterFirstWithHostNet") }}
+dnsPolicy: {{ . }}
+{{- end }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: 10
 securityContext: {{ include "backstay.podSecurityContext" .root | nindent 2 }}
+{{- end -}}
+
+{{/*
+Where replicas go: apart, if possible. Argument: (dict "root" $ "values" .Values.operator "selector" (dict …))
+*/}}
+{{- define "backstay.spread" -}}
+topologySpreadConstraints:
+{{- if .values.topologySpreadConstraints }}
+  {{- range .values.topologySpreadConstraints }}
+  - {{ merge (deepCopy .) (dict "labelSelector" (dict "matchLabels" (include "backstay.selector" $.selector | fromYaml))) | toYaml | nindent 4 | trim }}
+  {{- end }}
+{{- else }}
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{ include "backstay.selector" .selector | nindent 8 }}
+{{- end }}
+affinity:
+{{- if .values.affinity }}
+  {{- toYaml .values.affinity | nindent 2 }}
+{{- else }}
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels: {{ include "backstay.selector" .selector | nindent 14 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+How replicas are replaced, and how many ReplicaSets of before are kept. Argument: the part's values
+*/}}
+{{- define "backstay.rollout" -}}
+revisionHistoryLimit: {{ dig "revisionHistoryLimit" 10 . }}
+strategy:
+{{- if .updateStrategy }}
+  {{- toYaml .updateStrategy | nindent 2 }}
+{{- else }}
+  type: RollingUpdate
+  # In the node's network two of one node would want the same port.
+  rollingUpdate: {maxUnavailable: 1, maxSurge: {{ if .hostNetwork }}0{{ else }}1{{ end }}}
+{{- end }}
+{{- end -}}
+
+{{/*
+What the kubelet asks, where a value says nothing else. Argument: the part's values
+*/}}
+{{- define "backstay.probes" -}}
+{{- $startup := dict "httpGet" (dict "path" "/healthz" "port" "http") "periodSeconds" 1 "failureThreshold" 60 }}
+{{- $liveness := dict "httpGet" (dict "path" "/healthz" "port" "http") "periodSeconds" 10 "timeoutSeconds" 3 }}
+{{- $readiness := dict "httpGet" (dict "path" "/readyz" "port" "http") "periodSeconds" 5 "timeoutSeconds" 3 }}
+{{- range $name, $probe := dict "startupProbe" $startup "livenessProbe" $liveness "readinessProbe" $readiness }}
+{{ $name }}:
+  {{- mergeOverwrite $probe (deepCopy (dig $name dict $)) | toYaml | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/*

@@ -1,7 +1,8 @@
 """Where our client learns the API server's address and its own credentials.
 
-Operator, fencer and CLI take what the official `kubernetes` package finds (kubeconfig, contexts, exec plugins, inside a
-Pod), so they behave as kubectl does; it is imported only when asked. An agent has a few lines of JSON instead.
+Operator, fencer and CLI take what the official `kubernetes` package finds in a kubeconfig (contexts, exec plugins), so they behave as
+kubectl does; it is imported only when asked, and is no part of the images: inside a Pod there are three files and two variables. An agent
+has a few lines of JSON instead.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from backstay_api.client.transport import ApiConfig
+
+POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a Pod has what it is known by."""
 
 
 class NoConfig(Exception):
@@ -37,15 +42,17 @@ def from_kubeconfig(*, path: str | None = None, context: str | None = None, user
     return replace(_from_official(found), user_agent=user_agent)
 
 
-def in_cluster(*, user_agent: str = "backstay") -> ApiConfig:
-    """The configuration of a Pod's ServiceAccount."""
-    client, config = _official()
-    found = client.Configuration()
-    try:
-        config.load_incluster_config(client_configuration=found)
-    except config.ConfigException as error:
-        raise NoConfig(f"not inside a Pod: {error}") from error
-    return replace(_from_official(found), user_agent=user_agent)
+def in_cluster(*, user_agent: str = "backstay", folder: Path = POD) -> ApiConfig:
+    """The configuration of a Pod's ServiceAccount. Its token is read anew for every connection: the kubelet renews it."""
+    host, port = (os.environ.get(f"KUBERNETES_SERVICE_{one}", "") for one in ("HOST", "PORT"))
+    if not host or not port:
+        raise NoConfig("not inside a Pod: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
+    ca_file, token_file = folder / "ca.crt", folder / "token"
+    for file in (ca_file, token_file):
+        if not file.is_file():
+            raise NoConfig(f"not inside a Pod, or one without its ServiceAccount's token: there is no {file}")
+    server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    return ApiConfig(servers=(server,), ca_file=str(ca_file), token_file=str(token_file), user_agent=user_agent)
 
 
 def namespace_of(*, path: str | None = None, context: str | None = None) -> str:
@@ -83,7 +90,13 @@ def _read_by_others() -> Iterator[None]:
 
 def _official() -> tuple[Any, Any]:
     """The official package's `client` and `config`: it costs 50 MB and most of a second, so only where it is wanted."""
-    return importlib.import_module("kubernetes.client"), importlib.import_module("kubernetes.config")
+    try:
+        return importlib.import_module("kubernetes.client"), importlib.import_module("kubernetes.config")
+    except ModuleNotFoundError as error:
+        raise NoConfig(
+            "a kubeconfig is read by the Python package kubernetes, which is not here (the images have none): "
+            "run inside a Pod, or install it"
+        ) from error
 
 
 def _refuse_in_clear(url: str) -> None:
@@ -107,7 +120,7 @@ def _from_official(found: Any) -> ApiConfig:
     _refuse_in_clear(found.host)
 
     def token() -> str:
-        # Runs the package's refresh hook: exec plugins and a Pod's rotated token.
+        # Runs the package's refresh hook: exec plugins.
         header = str(found.get_api_key_with_prefix("BearerToken", alias="authorization") or "")
         return header.split(" ", 1)[-1].strip()
 

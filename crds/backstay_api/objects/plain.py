@@ -2127,6 +2127,7 @@ class Facts:
     os: str = ""
     kernel: str = ""
     agent_version: str = ""
+    credential_until: str = ""
     addresses: tuple[str, ...] = ()
     policy: str = ""
 
@@ -2137,6 +2138,7 @@ class Facts:
             os=raw.get("os", ""),
             kernel=raw.get("kernel", ""),
             agent_version=raw.get("agentVersion", ""),
+            credential_until=raw.get("credentialUntil", ""),
             addresses=tuple(raw.get("addresses", ())),
             policy=raw.get("policy", ""),
         )
@@ -2147,6 +2149,7 @@ class Facts:
             "os": clip(self.os),
             "kernel": clip(self.kernel),
             "agentVersion": clip(self.agent_version),
+            "credentialUntil": clip(self.credential_until),
             "addresses": [clip(item) for item in self.addresses[:256]],
             "policy": clip(self.policy),
         }

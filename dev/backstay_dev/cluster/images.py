@@ -25,7 +25,12 @@ from .sources import Source
 REGISTRY: Final = "localhost"
 PAUSE: Final = f"{REGISTRY}/pause:1"
 COREDNS: Final = f"{REGISTRY}/coredns:1"
-_BASE: Final = f"{REGISTRY}/backstay-base:{SUITE}"
+_BASE: Final = f"{REGISTRY}/backstay-base:{SUITE}-slim"
+_NOT_IN_SLIM: Final = (
+    *("var/cache/apt", "var/lib/apt/lists", "var/log", "var/cache/debconf"),
+    *("usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info"),
+)
+"""Of which an image has the folder and no files; copyrights stay."""
 _SOURCES: Final = ("crds/backstay_api", "operator")
 _CERTIFICATES: Final = Path("/etc/ssl/certs")
 _KEPT: Final = 10
@@ -65,7 +70,7 @@ def _ensure(name: str, key: str, build: Callable[[], str], progress: Progress) -
 def _digest_of(tree: Path) -> str:
     files = sorted(file for folder in _SOURCES for file in (tree / folder).rglob("*") if file.is_file())
     ours = [file for file in files if "__pycache__" not in file.parts]
-    return digest(*(part for file in ours for part in (str(file.relative_to(tree)), file.read_bytes())))
+    return digest(_BASE, *(part for file in ours for part in (str(file.relative_to(tree)), file.read_bytes())))
 
 
 def _of_a_program(program: Path) -> str:
@@ -112,8 +117,8 @@ def _ensure_base(progress: Progress) -> str:
         with tempfile.TemporaryDirectory(dir=cache_dir(), prefix=".base-") as scratch:
             call("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, scratch, timeout_s=1200)
             Path(scratch).chmod(0o755)
-            for waste in ("var/cache/apt/archives", "var/lib/apt/lists"):
-                call("find", f"{scratch}/{waste}", "-type", "f", "-delete")
+            for waste in _NOT_IN_SLIM:
+                call("find", f"{scratch}/{waste}", "-type", "f", "!", "-name", "copyright", "-delete")
             container = call("buildah", "from", "scratch").strip()
             call("buildah", "add", "-q", container, scratch, "/", timeout_s=300)
             call("buildah", "commit", "-q", "--rm", container, _BASE, timeout_s=300)

@@ -33,6 +33,8 @@ class Site(Lab):
         super().__init__(2, progress=progress)
         self._sources = sources
         self._node: Node | None = None
+        self.archives: list[Path] = []
+        """Of all images; of two of one name the later comes last."""
 
     @property
     def node(self) -> Node:
@@ -45,7 +47,7 @@ class Site(Lab):
 
     def _build(self) -> None:
         programs, image = ensure_programs(self._progress), ensure_image(self._progress)
-        images = ensure_images(programs, self._sources, self._progress)
+        images = self.archives = ensure_images(programs, self._sources, self._progress)
         self.network.up()
         self._progress("starting a node and two hosts")
         self._node = Node(self.network, Places(self.state, _folder(self.id)), programs, images, self._progress)

@@ -19,7 +19,7 @@ from backstay_dev.lab.shell import REPOSITORY, LabError, call
 from backstay_dev.package.versions import Release
 
 COMMIT_BEFORE: Final = "188706f750dc8e13b071af958208c8ea3e1d0bb1"
-"""The commit that the release before this one is built of. With the first tag it becomes the tag before this one."""
+"""What the release before this one is built of where no tag is: from the first tag on it is the last tag before this commit."""
 _ROOMS: Final = ("crds", "operator", "node-agent", "cli", "dev")
 _MAKE: Final = """
 import json, sys
@@ -51,13 +51,21 @@ class Packages:
     tools: Path
 
 
+def before(repository: Path = REPOSITORY) -> str:
+    """The release before what is checked out: its tag; where there is none yet, a commit."""
+    words = ("git", "tag", "--merged", "HEAD^", "--sort=-v:refname", "--list", "v[0-9]*")
+    told = run(words, cwd=repository, capture_output=True, text=True, check=False).stdout.split()
+    releases = [tag for tag in told if "-" not in tag]
+    return releases[0] if releases else COMMIT_BEFORE
+
+
 def earlier(release: Release, commit: str, folder: Path) -> Source:
-    """The tree of a commit, unpacked. Raises LabError where git's history does not reach so far."""
+    """The tree of a commit or tag, unpacked. Raises LabError where git's history does not reach so far."""
     packed = run(["git", "archive", commit], cwd=REPOSITORY, capture_output=True, check=False)
     if packed.returncode:
         said = packed.stderr.decode(errors="replace").strip()
         raise LabError(
-            f"the source of the release before ({commit[:10]}) is not here: {said}. In a shallow clone: git fetch --unshallow"
+            f"the source of the release before ({commit[:12]}) is not here: {said}. In a shallow clone: git fetch --unshallow"
         )
     tree = folder / f"source-{release.version}"
     with tarfile.open(fileobj=BytesIO(packed.stdout)) as archive:

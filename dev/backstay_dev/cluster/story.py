@@ -39,7 +39,7 @@ class Story:
         self._progress = progress
         self._commands = 0
         self._made = made
-        self._later = later
+        self.later = later
 
     @property
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -96,7 +96,7 @@ class Story:
 
     def upgraded_and_back(self) -> None:
         """Chart, then agents, to the later release; and back: the service runs on as the same process, and nobody who asks it notices."""
-        self._changes_release("upgrade", lambda: self._helm_upgrade(self._later), self._later)
+        self._changes_release("upgrade", lambda: self._helm_upgrade(self.later), self.later)
         self._changes_release("rollback", self._helm_rollback, self._made)
 
     def _helm_upgrade(self, to: Packages) -> None:
@@ -113,14 +113,14 @@ class Story:
 
     def chart_is_newer(self) -> None:
         """Operator and fencer of this release, agents of the one before: a service is taken over as ever. And back."""
-        self._helm_upgrade(self._later)
+        self._helm_upgrade(self.later)
         self._wait("hasvc/web", "SurvivesHostLoss")
         self._loses_power("newer_chart_power_lost")
         self._helm_rollback()
 
     def agents_are_newer(self) -> None:
         """As after a rollback of the chart alone: agents of this release obey the operator of the one before."""
-        self._install_agents(self._later)
+        self._install_agents(self.later)
         self._wait("hasvc/web", "SurvivesHostLoss")
         self._loses_power("newer_agents_power_lost")
         self._install_agents(self._made)

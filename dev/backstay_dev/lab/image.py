@@ -1,4 +1,4 @@
-"""The root file system that every host of every lab starts from: a small Debian 12 with systemd, made once.
+"""The root file system that every host of a lab starts from: a small Debian with systemd, made once for each suite that is asked for.
 
 Units that a machine without hardware has no use for are masked, which brings the boot to a fraction of a second.
 """
@@ -15,6 +15,9 @@ from backstay_dev.lab.assets import cache_dir, digest, locked
 from backstay_dev.lab.shell import LabError, Progress, call, require, silent
 
 SUITE: Final = "bookworm"
+"""Debian 12: what a lab is of where nothing else is said."""
+NEXT_SUITE: Final = "trixie"
+"""Debian 13, on which the packages are tried as well."""
 PACKAGES: Final = (
     *("systemd", "systemd-sysv", "dbus", "iproute2", "python3"),
     *("busybox", "iputils-arping", "iputils-ping", "procps", "nftables"),
@@ -49,9 +52,9 @@ _FILES: Final = {
 }
 
 
-def ensure_image(progress: Progress = silent) -> Path:
+def ensure_image(progress: Progress = silent, suite: str = SUITE) -> Path:
     """Find or make the image (a minute or so); hosts lay an overlay over it and never write to it."""
-    target = cache_dir() / f"image-{_key()}"
+    target = cache_dir() / f"image-{_key(suite)}"
     if target.exists():
         return target
     require("debootstrap")
@@ -59,24 +62,24 @@ def ensure_image(progress: Progress = silent) -> Path:
         if not target.exists():
             scratch = Path(tempfile.mkdtemp(dir=cache, prefix=".image-"))
             try:
-                _make(scratch / "root", progress)
+                _make(scratch / "root", suite, progress)
                 (scratch / "root").rename(target)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
-def _key() -> str:
-    recipe = (SUITE, *PACKAGES, *PYTHON_PACKAGES, *_MASKED, *(f"{path} {text}" for path, text in _FILES.items()))
+def _key(suite: str) -> str:
+    recipe = (suite, *PACKAGES, *PYTHON_PACKAGES, *_MASKED, *(f"{path} {text}" for path, text in _FILES.items()))
     return digest("3", platform.machine(), *recipe)
 
 
-def _make(root: Path, progress: Progress) -> None:
+def _make(root: Path, suite: str, progress: Progress) -> None:
     begun_s = time.monotonic()
-    progress("making the hosts' image with debootstrap, once; about a minute")
+    progress(f"making the hosts' image ({suite}) with debootstrap, once; about a minute")
     root.mkdir()
     root.chmod(0o755)
-    call("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, root, timeout_s=1200)
+    call("debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, root, timeout_s=1200)
     progress(f"the image's Debian is there after {time.monotonic() - begun_s:.0f} s")
     _add_python_packages(root)
     for unit in _MASKED:

@@ -29,7 +29,7 @@ from backstay_dev.lab.agent_files import ensure_agent_files
 from backstay_dev.lab.bmc import Bmc, BmcBay
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.hosts import HostPlace, LabHost, kill_cgroup, lab_cgroup, remove_cgroup
-from backstay_dev.lab.image import ensure_image
+from backstay_dev.lab.image import SUITE, ensure_image
 from backstay_dev.lab.layers import ensure_layer
 from backstay_dev.lab.network import BRIDGE_ADDRESS, BRIDGE_ADDRESS6, LabNetwork, host_address, host_address6
 from backstay_dev.lab.poller import Poller
@@ -42,7 +42,10 @@ AGENT_CODE: Final = "/opt/backstay"
 
 
 class Lab:
-    """`hosts`: how many (they are called n1, n2, …), or their names. `packages`: Debian's, installed on all of them."""
+    """`hosts`: how many (they are called n1, n2, …), or their names.
+
+    `packages`: Debian's, installed on all of them. `suite`: Debian's name of theirs.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Lab:
         progress: Progress = silent,
         doors: Sequence[str] = ("operator", "fencer", "operator-b"),
         packages: Sequence[str] = (),
+        suite: str = SUITE,
     ) -> None:
         self.id = secrets.token_hex(3)
         self.state = LABS / self.id
@@ -60,6 +64,7 @@ class Lab:
         self._names = [f"n{number + 1}" for number in range(hosts)] if isinstance(hosts, int) else list(hosts)
         self._doors = tuple(doors)
         self._packages = tuple(packages)
+        self._suite = suite
         self._progress = progress
         self._lock: IO[str] | None = None
         self._plane: ControlPlane | None = None
@@ -174,8 +179,8 @@ class Lab:
         newborn.rename(self.state)
 
     def _build(self) -> None:
-        image = ensure_image(self._progress)
-        layer = ensure_layer(self._packages, self._progress) if self._packages else None
+        image = ensure_image(self._progress, self._suite)
+        layer = ensure_layer(self._packages, self._progress, self._suite) if self._packages else None
         agent_files = ensure_agent_files(image)
         self._plane = ControlPlane(
             self.state / "control-plane", progress=self._progress, also_known_as=[BRIDGE_ADDRESS, BRIDGE_ADDRESS6]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_dev.lab.assets import cache_dir, digest, locked
-from backstay_dev.lab.image import ensure_image
+from backstay_dev.lab.image import SUITE, ensure_image
 from backstay_dev.lab.shell import Progress, call, silent
 
 # Everything mounted goes with the shell's own mount namespace. Exit code 101 of policy-rc.d: start nothing.
@@ -31,9 +31,9 @@ rm "$root/usr/sbin/policy-rc.d"
 _WASTE: Final = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man")
 
 
-def ensure_layer(packages: Sequence[str], progress: Progress = silent) -> Path:
+def ensure_layer(packages: Sequence[str], progress: Progress = silent, suite: str = SUITE) -> Path:
     """Find or make the layer with these packages (some seconds); it belongs over this image and no other."""
-    image = ensure_image(progress)
+    image = ensure_image(progress, suite)
     target = cache_dir() / f"layer-{digest('1', image.name, _INSTALL, *packages)}"
     if target.exists():
         return target

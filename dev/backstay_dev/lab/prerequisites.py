@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from backstay_dev.lab.assets import ensure_assets
+from backstay_dev.lab.image import NEXT_SUITE, SUITE
 from backstay_dev.lab.kernel_disks import ensure_disks, runs_here
 from backstay_dev.lab.layers import ensure_layer
 from backstay_dev.lab.shell import EXIT_CANNOT, LabError, Progress, call, silent
@@ -27,6 +28,8 @@ PROGRAMS: Final = {
     "ipmitool": "ipmitool",
     "qemu-system-x86_64": "qemu-system-x86",
 }
+# What no lab needs, and tests of packages use where it is there.
+FOR_PACKAGES: Final = {"rpmbuild": "rpm"}
 # Over the hosts' image, for the lab with the real databases.
 LAYER: Final = ("postgresql", "redis-server")
 # The same for the lab with small services of many kinds: together 4 MB to load.
@@ -38,6 +41,8 @@ OCF_LAYER: Final = (
     # An agent that reloads; what `ocf-tester` reads metadata with; a daemon that it tests; what `mariadb` compares positions with.
     *("pacemaker-resource-agents", "libxml2-utils", "rsync", "bc"),
 )
+# What the package of the CLI depends on.
+CLI_LAYER: Final = ("python3-yaml", "python3-kubernetes")
 _PATH: Final = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -110,12 +115,14 @@ def main() -> int:
         print(line, file=sys.stderr, flush=True)
 
     try:
-        install(tell)
+        install(tell, {**PROGRAMS, **FOR_PACKAGES})
         check()
         ensure_assets(tell)
         ensure_layer(LAYER, tell)
         ensure_layer(SERVICES_LAYER, tell)
         ensure_layer(OCF_LAYER, tell)
+        for suite in (SUITE, NEXT_SUITE):
+            ensure_layer(CLI_LAYER, tell, suite)
         if runs_here():
             ensure_disks(tell)
     except LabError as error:

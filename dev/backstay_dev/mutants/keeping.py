@@ -55,7 +55,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     _short_of("its instances", "service, *instances, *claims,", "service, *claims,"),
     _while_it_waits("what a copy that is gone has left", _REST, ", *_gone(world, service, claims)]", "]"),
     _short_of("what hosts say", "*claims, *entries, *waits, *named, *texts)", "*claims, *waits, *named, *texts)"),
-    _short_of("what ConfigMaps say", "*waits, *named, *texts)", "*waits, *named, *texts)"),
+    _short_of("what ConfigMaps say", "*waits, *named, *texts)", "*waits, *named)"),
     _short_of("what hosts report of what runs", "spec.roles, status.instances,", "spec.roles,"),
     _short_of(
         "what hosts answer", "status.instances, status.standbys, status.roles):", "status.instances, status.roles):"
@@ -124,7 +124,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/unit/planner/know/test_touched.py",
     ),
     _while_it_waits("who else wants it", _REST, ", rivals, named_too)", ", named_too)"),
-    _while_it_waits("whether its name is free", _REST, "*waits, *named, *texts)", "*waits)"),
+    _while_it_waits("whether its name is free", _REST, "*waits, *named, *texts)", "*waits, *texts)"),
     _while_it_waits("what is left under its name", _REST, "rivals, named_too)", "rivals)"),
     _while_it_waits(
         "who has come to want it", _TOUCHED, "    found.update(_wanting(before, world, tuple(found)))\n", ""

@@ -15,6 +15,11 @@ from .versions import Release, release
 
 TARGETS: Final = ("operator", "fencer")
 BUILDERS: Final = {"docker": "build", "podman": "build", "buildah": "bud"}
+_SIZES: Final = {
+    "docker": ("image", "inspect", "--format", "{{.Size}}"),
+    "podman": ("image", "inspect", "--format", "{{.Size}}"),
+    "buildah": ("images", "--format", "{{.Size}}"),
+}
 
 
 def builder(works: Callable[[str], bool]) -> str:
@@ -32,6 +37,16 @@ def command(name: str, target: str, found: Release, registry: str, more: list[st
     version = ["--build-arg", f"VERSION={found.version}"]
     tag = f"{registry}/backstay/{target}:{found.version}"
     return [name, BUILDERS[name], "-f", "operator/Dockerfile", "--target", target, *version, "-t", tag, *more, "."]
+
+
+def size_of(name: str, said: str) -> str:
+    """Unpacked, from what a builder says: docker and podman count bytes, buildah has words."""
+    return said.strip() if name == "buildah" else f"{int(said) / 1e6:.0f} MB"
+
+
+def _told_size(name: str, image: str) -> str:
+    done = subprocess.run([name, *_SIZES[name], image], capture_output=True, text=True, check=False)
+    return f"{size_of(name, done.stdout)} unpacked" if done.returncode == 0 else "size not known"
 
 
 def _works(name: str) -> bool:
@@ -54,7 +69,8 @@ def main() -> int:
         if done.returncode:
             return done.returncode
     for target in TARGETS:
-        print(f"next: {name} push {options.registry}/backstay/{target}:{found.version}")
+        image = f"{options.registry}/backstay/{target}:{found.version}"
+        print(f"{_told_size(name, image)}; next: {name} push {image}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`operator/requirements.txt`: of `constraints.txt` what operator and fencer import, and nothing of what they do not.
+"""`operator/requirements.txt`: of `constraints.txt` what operator and fencer import in a Pod, and nothing of what they do not.
 
 python -m backstay_dev.package.requirements    # after `make constraints`
 """
@@ -20,6 +20,8 @@ from backstay_dev.lab.shell import REPOSITORY
 from .wheels import pin
 
 FILE: Final = REPOSITORY / "operator" / "requirements.txt"
+OUTSIDE: Final = frozenset({"kubernetes"})
+"""It reads kubeconfigs, of which a Pod has none, and is larger than all the rest."""
 _HEAD: Final = "# Generated from constraints.txt by `python -m backstay_dev.package.requirements`.\n"
 
 
@@ -31,7 +33,7 @@ def requirements() -> str:
     while waiting:
         wanted = Requirement(waiting.pop())
         name = canonicalize_name(wanted.name)
-        if name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+        if name in found | OUTSIDE or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
             continue
         found.add(name)
         waiting += _needs(name, wanted.extras)

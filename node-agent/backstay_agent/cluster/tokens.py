@@ -49,9 +49,15 @@ def read_token(text: str) -> Token | None:
 
 
 async def renew_token(
-    api: Api, path: Path, *, now_s: Callable[[], float], rng: random.Random, look_s: float = LOOK_S
+    api: Api,
+    path: Path,
+    *,
+    now_s: Callable[[], float],
+    rng: random.Random,
+    told: Callable[[float], None] = lambda until_s: None,
+    look_s: float = LOOK_S,
 ) -> None:
-    """Renew the token in this file until cancelled. `now_s`: seconds since 1970, as the token counts."""
+    """Renew the token in this file until cancelled. `now_s`, `told` (when the present one ends): seconds since 1970, as the token counts."""
     while True:
         token = read_token(_text(path))
         if token is None:
@@ -60,6 +66,7 @@ async def renew_token(
                 extra={"file": str(path), "why": "it is not a ServiceAccount's token, or never expires"},
             )
             return
+        told(token.expires_at_s)
         after_s = min(SHARE * token.life_s, OFTEN_S)
         due_s = token.issued_at_s + after_s - now_s()
         # A clock that is wrong by hours must neither make us ask without pause nor never.

@@ -333,6 +333,34 @@ async def test_a_token_is_asked_for_bound_for_a_month_at_most_and_every_day(tmp_
     task.cancel()
 
 
+@in_virtual_time
+async def test_a_month_of_renewals_and_a_month_away_need_nobody(tmp_path: Path) -> None:
+    """Each day a token that lives 30 days; the last of them outlives 29 days in which nobody answers."""
+    clock, api, file = asyncio.get_running_loop(), Issuer(), tmp_path / "token"
+    begun_s, day_s = clock.time(), 86_400
+    file.write_text(a_token(begun_s, begun_s + 30 * day_s))
+    told: list[float] = []
+    keeping = renew_token(api, file, now_s=clock.time, rng=random.Random(1), told=told.append, look_s=3600)
+    task = asyncio.create_task(keeping)
+    least_left_s = 30.0 * day_s
+    for _ in range(30 * 24):
+        await asyncio.sleep(3600)
+        token = read_token(file.read_text())
+        assert token
+        least_left_s = min(least_left_s, token.expires_at_s - clock.time())
+    assert [round((at_s - begun_s) / day_s) for at_s in api.asked_at_s] == list(range(1, 31))
+    assert least_left_s >= 29 * day_s
+    assert told == [begun_s + (30 + number) * day_s for number in range(31)]
+    api.fails = 10**9
+    await asyncio.sleep(29 * day_s)
+    api.fails = 0
+    token = read_token(file.read_text())
+    assert token and token.expires_at_s > clock.time(), "back from repair: it is good for the first question"
+    await asyncio.sleep(60)
+    assert told[-1] > clock.time() + 29 * day_s
+    task.cancel()
+
+
 # --- health -------------------------------------------------------------------------------------------------------
 
 

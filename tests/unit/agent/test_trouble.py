@@ -271,10 +271,10 @@ async def test_a_write_that_was_given_up_and_comes_late_is_put_right() -> None:
     assert as_it_is.status.facts
     weather.fates["update", ASSIGNMENT] = Fate(request_delay_s=12.0)
     weather.fates["get", ASSIGNMENT] = Fate(as_of=before)
-    world.agent.learn(replace(as_it_is.status.facts, kernel="another"))
+    world.agent.learn(addresses=("192.0.2.77/24",))
     await asyncio.sleep(1)
     weather.fates.pop(("update", ASSIGNMENT))
-    world.agent.learn(as_it_is.status.facts)
+    world.agent.learn(addresses=as_it_is.status.facts.addresses)
     await asyncio.sleep(60)
     assert (await world.assignment()).status == as_it_is.status
 

@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from backstay_api.objects.durations import later
 from backstay_api.objects.join_tokens import CLAIMED_BY, ENDS, read_line
 from backstay_api.objects.kinds import NAMESPACES, SECRETS
 from backstay_api.objects.lease import NAMESPACE
 from backstay_cli.session import NOT_NOW, WELL
-from backstay_testing.cli_scene import Cluster, a_cluster
+from backstay_testing.cli_scene import NOW, Cluster, a_cluster
 
 
 def secrets(cluster: Cluster) -> dict[str, str]:
@@ -99,6 +100,16 @@ def test_a_list_says_who_has_an_identity_and_which_machine_is_joining() -> None:
         ("n3", "none (revoked, or never made)", ""),
     ]
     assert "IDENTITY" in cluster.run("host", "list").stdout
+
+
+def test_a_list_says_when_tokens_end() -> None:
+    cluster = a_cluster()
+    cluster.tell_host("n1", credentialUntil=later(NOW, 29.5 * 86400))
+    cluster.tell_host("n2", credentialUntil=later(NOW, -60))
+    rows = {row["host"]: row["until"] for row in json.loads(cluster.run("host", "list", "-o", "json").stdout)}
+    assert rows == {"n1": later(NOW, 29.5 * 86400), "n2": later(NOW, -60), "n3": ""}
+    shown = {line.split()[0]: line for line in cluster.run("host", "list").stdout.splitlines()[1:]}
+    assert "in 29d" in shown["n1"] and "has ended" in shown["n2"] and "in " not in shown["n3"].partition("-")[0]
 
 
 def test_a_host_that_holds_something_is_revoked_by_a_yes_only() -> None:

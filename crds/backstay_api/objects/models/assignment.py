@@ -266,6 +266,8 @@ class Facts(Model):
     """Kernel release."""
     agent_version: Text = ""
     """Version of the agent."""
+    credential_until: Text = ""
+    """When the token ends that it has now, RFC 3339; empty: it has another credential, or is of an earlier release. It is renewed every day."""
     addresses: Annotated[list[Text], Field(max_length=256)] = []
     """Addresses with their prefixes."""
     policy: Text = ""

@@ -246,6 +246,8 @@ class HostStatus(Model):
     """How many instances are granted to it."""
     agent_version: Text = ""
     """Version of its agent."""
+    credential_until: Text = ""
+    """When the token ends that its agent said it had; empty: it has not said."""
     fences: Annotated[list[Fence], Field(max_length=16), ListMap("request")] = []
     """When it was cut off within the last hour: they count against the budget, and for how long it is left alone."""
     fencing: FencingStatus | None = None

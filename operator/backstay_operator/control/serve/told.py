@@ -74,6 +74,9 @@ def told_of_hosts(world: World) -> Iterator[Metric]:
     yield _family("host_instances", "Instances that are granted to it", ("host",), held)
     agents = (((*labels, one.status.agent_version), 1.0) for labels, one in hosts if one.status.agent_version)
     yield _family("host_agent_info", "1, with the version of its agent", ("host", "version"), agents)
+    ends = ((labels, _timestamp(one.status.credential_until)) for labels, one in hosts)
+    what = "When the token ends that its agent has; it is renewed every day"
+    yield _family("host_credential_expiry_timestamp_seconds", what, ("host",), ends)
     attempts = ((labels, float(_attempts(world, labels[0]))) for labels, _ in hosts)
     what = "Times that its devices were told to switch it off or on, by requests that are still there"
     yield _family("host_fence_attempts", what, ("host",), attempts)

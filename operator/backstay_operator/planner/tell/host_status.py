@@ -60,6 +60,7 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
         sealed=last_sealed(world, facts.name),
         instances=facts.services,
         agent_version=facts.report.facts.agent_version,
+        credential_until=facts.report.facts.credential_until,
         fences=budget.status_fences(world, facts.name),
     )
 

@@ -82,6 +82,7 @@ def test_a_host_has_a_series_for_what_people_ask() -> None:
         "conditions": [condition("Ready", "False"), condition("FencingReady", "True")],
         "fencing": {"ready": True, "checkedAt": WALL},
         "agentVersion": "0.1.0",
+        "credentialUntil": "2026-03-31T12:00:00Z",
         "instances": 3,
     }
     world.hosts["n1"] = a_host("n1", status=status)
@@ -93,6 +94,7 @@ def test_a_host_has_a_series_for_what_people_ask() -> None:
         "backstay_host_fence_test_timestamp_seconds['n1']": 1772366400.0,
         "backstay_host_instances['n1']": 3.0,
         "backstay_host_agent_info['0.1.0', 'n1']": 1.0,
+        "backstay_host_credential_expiry_timestamp_seconds['n1']": 1774958400.0,
         "backstay_host_fence_attempts['n1']": 2.0,
         "backstay_host_fencing_waits['n1']": 1.0,
     }

@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api import VERSION
 from backstay_dev.lab.shell import REPOSITORY, LabError
-from backstay_dev.package.images import TARGETS, builder, command
+from backstay_dev.package.images import TARGETS, builder, command, size_of
 from backstay_dev.package.requirements import FILE, requirements
 from backstay_dev.package.versions import Release, version_of
 
@@ -47,6 +47,13 @@ def test_images_are_built_with_whichever_works(here: str) -> None:
     assert "registry.example/backstay/fencer:1.2.3" in words and words[-3:] == ["--build-arg", "BASE=x", "."]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("docker", "167254528\n"), ("podman", "167254528\n"), ("buildah", "167 MB\n")]
+)
+def test_how_large_an_image_is_is_told_alike(name: str, said: str) -> None:
+    assert size_of(name, said) == "167 MB"
+
+
 def test_where_none_works_a_sentence_says_so() -> None:
     with pytest.raises(LabError, match="no docker, podman or buildah works here: install one"):
         builder(lambda name: False)
@@ -79,5 +86,5 @@ def test_everything_is_installed_by_hash_and_pip_stays_out() -> None:
     assert "--require-hashes -r /tmp/requirements.txt" in text and "pip uninstall --yes setuptools pip" in text
     assert FILE.read_text() == requirements(), "run `python -m backstay_dev.package.requirements`"
     named = set(re.findall(r"^([a-z0-9-]+)==", FILE.read_text(), re.MULTILINE))
-    assert {"kopf", "kubernetes", "pydantic", "pyyaml", "prometheus-client"} <= named
-    assert not named & {"pytest", "hypothesis", "typer", "mypy", "sushy-tools"}
+    assert {"kopf", "pydantic", "pyyaml", "prometheus-client"} <= named
+    assert not named & {"kubernetes", "requests", "pytest", "hypothesis", "typer", "mypy", "sushy-tools"}

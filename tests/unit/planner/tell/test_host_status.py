@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.host import HostStatus
 from backstay_api.objects.object_kinds import Unreadable
 from backstay_api.objects.promise import FENCE_TEST_EVERY_S
@@ -378,3 +379,11 @@ def test_a_condition_keeps_its_time_until_it_changes() -> None:
     silent(world)
     times = {one.type: one.last_transition_time[11:13] for one in told(world).conditions}
     assert times == {"Ready": "13", "FencingReady": "12", "Schedulable": "13"}
+
+
+def test_what_its_agent_says_of_itself_is_told() -> None:
+    world = a_world("n1")
+    body = world.assignments["n1"].wire()
+    facts = {"agentVersion": "0.1.1", "credentialUntil": "2026-03-31T12:00:00Z"}
+    world.put_assignment(HostAssignment.from_wire({**body, "status": {**body["status"], "facts": facts}}))
+    assert (told(world).agent_version, told(world).credential_until) == ("0.1.1", "2026-03-31T12:00:00Z")

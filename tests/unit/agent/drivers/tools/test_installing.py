@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,50 @@ def test_no_link_is_followed(folder: Path) -> None:
             install(str(path), Edition("ours"))
     assert secret.read_text() == "theirs"
     assert sorted(os.listdir(folder)) == ["a.conf", "way"]
+
+
+def test_a_link_that_is_swapped_in_while_files_are_put_there_leads_nowhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand tries, against somebody who owns the folder above and never rests."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    way, aside, outside = folder / "way", folder / "aside", folder.parent / "outside"
+    way.mkdir()
+    outside.mkdir()
+    is_over = threading.Event()
+
+    def swap() -> None:
+        while not is_over.is_set():
+            way.rename(aside)
+            way.symlink_to(outside)
+            way.unlink()
+            aside.rename(way)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        refused = 0
+        for number in range(10_000):
+            try:
+                install(str(way / "a.conf"), Edition(f"{number}"))
+            except NotInstalled:
+                refused += 1
+    finally:
+        is_over.set()
+        swapper.join()
+    assert os.listdir(outside) == []
+    assert 0 < refused < 10_000, "both have been met"
+
+
+def test_a_second_name_of_somebody_elses_file_is_replaced_and_that_file_is_not(folder: Path) -> None:
+    shadow = folder.parent / "shadow"
+    shadow.write_text("root:theirs")
+    shadow.chmod(0o600)
+    path = folder / "a.conf"
+    path.hardlink_to(shadow)
+    install(str(path), Edition("ours"))
+    assert (path.read_text(), shadow.read_text()) == ("ours", "root:theirs")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600, "nobody reads it who could not before"
 
 
 def test_what_is_no_file_is_not_replaced(folder: Path) -> None:
