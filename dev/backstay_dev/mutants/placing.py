@@ -343,7 +343,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/judge/takeover.py",
         "    placed, leaving = choose_or_retry(ask), less_important(world, service)\n",
         "    placed, leaving = choose_or_retry(ask), frozenset[str]()\n",
-        f"{STORIES}/test_text.py",
+        f"{UNIT}/planner/judge/test_takeover.py",
     ),
     one(
         "what moves back in a window waits for it",

@@ -116,6 +116,15 @@ def test_what_a_host_is_to_be_fenced_for(befall: Befall, is_found: bool) -> None
     assert [one.key for one in unstoppable(world, "n1")] == (["shop/web-0"] if is_found else [])
 
 
+def test_what_is_still_tried_beside_it_is_not_what_its_host_is_fenced_for() -> None:
+    world, other = scene(), a_service("db", unit("db"), recovery=FENCE)
+    put(world, other, epoch=2, host="n1")
+    stuck(world, "db", unstoppable=False)
+    assert [one.key for one in unstoppable(world, "n1")] == ["shop/web-0"]
+    stuck(world, "db")
+    assert {one.key for one in unstoppable(world, "n1")} == {"shop/web-0", "shop/db-0"}
+
+
 def ready_nowhere(world: World) -> None:
     say_ready(world, WEB, "n2", "n3", ready=False, why="masked")
 

@@ -17,6 +17,7 @@ from backstay_testing.worlds import (
     a_world,
     add_host,
     all_of,
+    make_ours,
     nothing,
     put,
     report,
@@ -45,6 +46,18 @@ def left_alone(world: World) -> str:
 
 def ready_nowhere(world: World) -> None:
     say_ready(world, WEB, *(name for name in world.hosts if name != "n1"), ready=False, why="masked")
+
+
+@pytest.mark.parametrize(("priority", "is_left"), [(1, False), (0, True), (-1, True)])
+def test_who_would_take_over_by_having_what_is_less_important_stopped_gains(priority: int, is_left: bool) -> None:
+    needs = {"capacity": {"cpu": 1}}
+    world, web = scene(), a_service(placement={**needs, "priority": priority})
+    put(world, web, epoch=1, host="n1")
+    add_host(world, "n2", capacity={"cpu": 1})
+    put(world, a_service("log", unit("log"), placement=needs), epoch=1, host="n2")
+    say_ready(world, web, "n2")
+    make_ours(world)
+    assert bool(left_alone(world)) == is_left
 
 
 def more_hosts(*names: str) -> Befall:
