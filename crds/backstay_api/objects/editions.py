@@ -30,6 +30,7 @@ ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
 KEEP: Final = "0" * 32
 """Instead of an edition that shall be in place: whatever is there stays."""
 
+_MOST_NAMED: Final = 40
 _VALUE: Final = re.compile(r"\{\{([^{}\n]*)\}\}")
 
 
@@ -133,12 +134,17 @@ def fault_of_text(content: str, *, template: bool = False) -> str:
     unknown = [found for found in _VALUE.findall(content) if found.strip() not in _values("")] if template else []
     if unknown:
         there = ", ".join(f"{{{{ {name} }}}}" for name in _values(""))
-        return f"has {{{{{unknown[0]}}}}} in it, and of a host there is {there} alone"
+        return f"has {{{{{_shortened(unknown[0])}}}}} in it, and of a host there is {there} alone"
     if "\0" in content:
         return "has a NUL in it, and no text has one"
     if len(content) > MOST_CONTENT_CHARS:
         return f"has {len(content)} characters, and a file that is brought may have {MOST_CONTENT_CHARS}"
     return ""
+
+
+def _shortened(text: str) -> str:
+    """What stands between braces; a content may have thousands of characters there, and the rest of a sentence is wanted too."""
+    return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}… "
 
 
 def told_bytes(contents: Iterable[str]) -> int:

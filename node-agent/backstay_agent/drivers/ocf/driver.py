@@ -132,8 +132,8 @@ class OcfDriver(StartUnitDriver):
         limit_s = (await self._agents.known(ocf)).limit_s(up, resource.timeouts.start)
         async with self._manager.watch(unit := unit_name(ocf)) as watch:
             try:
-                async with asyncio.timeout(limit_s):
-                    await self._up(resource, watch, limit_s)
+                async with asyncio.timeout(limit_s) as limit:
+                    await self._up(resource, watch, limit_s, limit)
             except TimeoutError as error:
                 why = f"{late(f'{ocf_agent(ocf.agent)} {up}', limit_s)}: its unit is {state_words(watch)}"
                 why = await with_last_words(why, watch.properties)
@@ -152,14 +152,16 @@ class OcfDriver(StartUnitDriver):
                 return f"{name} must be another for each resource of {ocf_agent(ocf.agent)}: {unit} has the same here"
         return None
 
-    async def _up(self, resource: RenderedResource, watch: Watch, limit_s: float) -> None:
+    async def _up(self, resource: RenderedResource, watch: Watch, limit_s: float, limit: asyncio.Timeout) -> None:
         if watch.active == "active" and (await self.check(resource)).state is not State.RUNNING:
             # It was up once, and is not any more: an agent may rely on a stop before the next start.
             await self.stop(resource, timeout_s=limit_s)
             await self._manager.refresh(watch)
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
+            limit.reschedule(None)  # a notification has a limit of its own, often a longer one
             await self._announce(ocf := _ocf(resource), "promote")
+            limit.reschedule(asyncio.get_running_loop().time() + limit_s)
             settings = await self._start_settings(resource, limit_s)
             async with self._agents.turn(ocf):
                 await self._manager.start_transient(watch.unit, settings)
@@ -174,6 +176,7 @@ class OcfDriver(StartUnitDriver):
         self._agents.cut_notify(ocf)
         if ocf.role:
             await notifying.before(self._agents, ocf, operation)
+            self._agents.cut_notify(ocf)  # of what others did meanwhile
 
     async def _until_ended(self, watch: Watch) -> None:
         """Until the agent's start has ended, well or not."""

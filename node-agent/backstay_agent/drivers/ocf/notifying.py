@@ -11,6 +11,8 @@ import os
 from typing import Final, Literal
 
 from backstay_agent.drivers.base import Notification
+from backstay_agent.drivers.tools.bus import BusError
+from backstay_agent.drivers.tools.file_system_looks import NoAnswer
 from backstay_api.objects.ocf_names import ocf_agent
 from backstay_api.objects.plain import Ocf
 
@@ -31,12 +33,19 @@ async def notify(agents: Agents, ocf: Ocf, of: Notification) -> str:
 
 
 async def before(agents: Agents, ocf: Ocf, operation: Literal["promote", "demote"]) -> None:
-    """Of its own copy. That it failed holds nothing up, as with Pacemaker. Raises BusError, OSError, NoAnswer."""
+    """Of its own copy. That it failed, or could not be told, holds nothing up, as with Pacemaker."""
+    try:
+        why = await _notify(agents, ocf, _of_its_own(ocf, operation), WHEN[:1])
+    except (BusError, OSError, NoAnswer) as error:
+        why = str(error)
+    if why:
+        log.warning("an agent with roles was notified, and failed", extra={"operation": operation, "why": why})
+
+
+def _of_its_own(ocf: Ocf, operation: Literal["promote", "demote"]) -> Notification:
     host, told = os.uname().nodename, helpers.Shared(instance(ocf)).told
     promoted = host if operation == "demote" else told.get("promoted", "")
-    copies = tuple(sorted({host, *told.get("copies", ())}))
-    if why := await _notify(agents, ocf, Notification(operation, (host,), copies, promoted), WHEN[:1]):
-        log.warning("an agent with roles was notified, and failed", extra={"operation": operation, "why": why})
+    return Notification(operation, (host,), tuple(sorted({host, *told.get("copies", ())})), promoted)
 
 
 async def _notify(agents: Agents, ocf: Ocf, of: Notification, when: tuple[Literal["pre", "post"], ...]) -> str:

@@ -44,6 +44,21 @@ def with_content(resource: Resource, file: File, text: str) -> Resource:
 def fault(world: World, service: HAService, resource: Resource) -> str:
     """Why what its ConfigMap says now cannot be brought, in a sentence; empty: it can, or nobody has read it yet."""
     file = resource.file
+    text = _said(world, service, file) if file is not None and is_referred(file) else None
+    if (why := _own_fault(world, service, resource)) or text is None or file is None:
+        return why
+    much = told_bytes(_all_said(world, service))
+    if much > MOST_CONTENT_BYTES:
+        ref, most = file.config_map_key_ref, MOST_CONTENT_BYTES // 1024
+        assert ref is not None, f"{file.path}: it has a text of no ConfigMap"
+        about = f"with {ref.key} of ConfigMap {source(service, ref)}"
+        return f"{about} its files have {-(-much // 1024)} KiB together, and may have {most}: make them shorter"
+    return ""
+
+
+def _own_fault(world: World, service: HAService, resource: Resource) -> str:
+    """The same of this file by itself, whatever others there are."""
+    file = resource.file
     ref = file.config_map_key_ref if file is not None else None
     key = source(service, ref) if ref is not None else ""
     seen = world.contents.get(key)
@@ -56,10 +71,6 @@ def fault(world: World, service: HAService, resource: Resource) -> str:
         return f"ConfigMap {key} {_lacks(seen, ref.key)}; or name another in {field}"
     if why := fault_of_text(seen.data[ref.key], template=bool(file and file.template)):
         return f"{ref.key} of ConfigMap {key} {why}: mend it, or name another in {field}"
-    much = told_bytes(_all_said(world, service))
-    if much > MOST_CONTENT_BYTES:
-        most = MOST_CONTENT_BYTES // 1024
-        return f"with {ref.key} of ConfigMap {key} its files have {-(-much // 1024)} KiB together, and may have {most}: make them shorter"
     return ""
 
 
@@ -93,10 +104,22 @@ def _said(world: World, service: HAService, file: File) -> str | None:
 
 
 def _all_said(world: World, service: HAService) -> Iterator[str]:
-    files = [one.file for one in service.spec.resources if one.file is not None and is_brought(one.file)]
-    for file in files:
-        text = _said(world, service, file) if is_referred(file) else file.content
+    """In all files that are brought, with what hosts keep of those whose ConfigMap says nothing, or has not been read."""
+    for resource in service.spec.resources:
+        file = resource.file
+        if file is None or not is_brought(file):
+            continue
+        text = file.content
+        if is_referred(file):
+            text = None if _own_fault(world, service, resource) else _said(world, service, file)
+            text = text if text is not None else next(_kept(world, service, resource.name, file.path), None)
         if text is not None:
+            yield text
+
+
+def _kept(world: World, service: HAService, name: str, path: str) -> Iterator[str]:
+    for key in sorted(world.instances_of.get(service.uid, ())):
+        if (text := _told(world, world.instances[key], name, path)) is not None:
             yield text
 
 

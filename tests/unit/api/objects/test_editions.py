@@ -27,6 +27,10 @@ from backstay_api.objects.prerequisites import fault_of_brought
             {"template": True, "content": "{{ host.name }} {{ host.nmae }}"},
             "content: has {{ host.nmae }} in it, and of a host there is {{ host.name }} alone",
         ),
+        (
+            {"template": True, "content": f"{{{{ {'x' * 9000} }}}}"},
+            f"content: has {{{{ {'x' * 39}… }}}} in it, and of a host there is {{{{ host.name }}}} alone",
+        ),
         ({"content": None, "template": True}, "template: goes with content, which is not given"),
         (
             {"content": "a", "configMapKeyRef": {"name": "a", "key": "b"}},

@@ -141,6 +141,16 @@ def test_all_files_of_a_service_have_an_end_together() -> None:
     assert why == "with k2 of ConfigMap shop/web its files have 66 KiB together, and may have 64: make them shorter"
 
 
+def test_what_hosts_keep_of_one_that_says_nothing_any_more_counts_too() -> None:
+    of = service(conf(), conf("k1", "other", "/etc/other.conf"))
+    made = world(says(k1="x" * 10_000), of, told={"path": PATH, "content": "é" * 30_000}, holder="n2")
+    why = contents.fault(made, of, of.spec.resources[1])
+    assert why == "with k1 of ConfigMap shop/web its files have 69 KiB together, and may have 64: make them shorter"
+    assert "has no key conf" in contents.fault(made, of, of.spec.resources[0])
+    made.contents["shop/web"] = says(conf="short", k1="x" * 10_000)
+    assert contents.fault(made, of, of.spec.resources[1]) == ""
+
+
 def ordered(made: World, of: HAService) -> dict[str, list[str | None]]:
     _, decision = decide_in_turn(made, of)
     found = orders.orders(made, decision.slots[0])

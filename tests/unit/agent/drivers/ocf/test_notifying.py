@@ -82,6 +82,18 @@ def test_what_failed_is_said_and_holds_nothing_up(caplog: pytest.LogCaptureFixtu
     assert "an agent with roles was notified, and failed" in caplog.text
 
 
+def test_that_its_agent_cannot_be_run_keeps_nothing_from_being_demoted(caplog: pytest.LogCaptureFixture) -> None:
+    """A demote runs in a unit of its own: what keeps us from asking need not keep systemd from that."""
+
+    class NoProcess(Notified):
+        async def notify(self, ocf: Ocf, limit_s: float, about: Mapping[str, str]) -> Ended | None:
+            await asyncio.sleep(0)
+            raise BlockingIOError("Resource temporarily unavailable")
+
+    asyncio.run(notifying.before(NoProcess().agents, PROMOTION, "demote"))
+    assert "an agent with roles was notified, and failed" in caplog.text
+
+
 def test_what_is_cut_short_is_told_no_further() -> None:
     agent = Notified(None)
     assert asyncio.run(notifying.notify(agent.agents, COPY, Notification("promote", ("n2",)))) == ""

@@ -213,29 +213,6 @@ def test_before_its_own_demote_an_agent_is_notified_of_it_each_time(
     assert answers.asked == ["pre-demote", "demote", "monitor"] * 2
 
 
-def test_before_its_own_promote_an_agent_is_notified_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helpers, "Shared", lambda resource: SimpleNamespace(told={}))
-    answers = Answers({})
-    answers.metadata = Metadata({}, (Action("notify", 7.0), Action("promote", 9.0)))
-    driver = driver_of(answers)
-
-    async def done(*asked: object) -> bool:
-        await asyncio.sleep(0)
-        return True
-
-    async def started(*asked: object) -> None:
-        await done()
-        answers.asked.append("promote")
-
-    for name in ("_start_settings", "_until_ended", "_is_up"):
-        monkeypatch.setattr(driver, name, done)
-    monkeypatch.setattr(driver._manager, "reset_failed", done, raising=False)
-    monkeypatch.setattr(driver._manager, "start_transient", started, raising=False)
-    watch = cast(Any, SimpleNamespace(active="inactive", unit=unit_name(PROMOTION), lost=False))
-    asyncio.run(driver._up(thing(PROMOTION), watch, 9.0))
-    assert answers.asked == ["pre-promote", "promote"] and answers.cuts == 1
-
-
 @pytest.mark.parametrize("code", [8, 191, 9, 1])
 def test_a_demote_that_has_not_demoted_is_tried_twice_and_then_a_stop_that_failed(code: int) -> None:
     answers = Answers({"demote": [0], "monitor": [code]})
