@@ -145,7 +145,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an agent is notified before its own promote and demote",
         _DRIVER,
-        "            await notifying.before(self._agents, ocf, operation)\n",
+        "            await notifying.before(self._agents, ocf, operation, most_s)\n",
         "            pass\n",
         _SAID,
     ),
@@ -211,5 +211,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'if one.scope != "Reboot" or one.host in up)',
         "if True)",
         _SAID_TO_HOSTS,
+    ),
+    one(
+        "no notification of its own takes longer than the operation may",
+        f"{DRIVERS}/ocf/notifying.py",
+        'min(known.limit_s("notify"), most_s)',
+        'known.limit_s("notify")',
+        _NOTIFIED,
     ),
 )

@@ -160,7 +160,7 @@ class OcfDriver(StartUnitDriver):
         if watch.active in DOWN:
             await self._manager.reset_failed(watch.unit)
             limit.reschedule(None)  # a notification has a limit of its own, often a longer one
-            await self._announce(ocf := _ocf(resource), "promote")
+            await self._announce(ocf := _ocf(resource), "promote", limit_s)
             limit.reschedule(asyncio.get_running_loop().time() + limit_s)
             settings = await self._start_settings(resource, limit_s)
             async with self._agents.turn(ocf):
@@ -171,11 +171,11 @@ class OcfDriver(StartUnitDriver):
             await watch.changed_within(wait_s)
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
-    async def _announce(self, ocf: Ocf, operation: Literal["promote", "demote"]) -> None:
+    async def _announce(self, ocf: Ocf, operation: Literal["promote", "demote"], most_s: float) -> None:
         """What is to be done waits for no notification of what others did, and for its own."""
         self._agents.cut_notify(ocf)
         if ocf.role:
-            await notifying.before(self._agents, ocf, operation)
+            await notifying.before(self._agents, ocf, operation, most_s)
             self._agents.cut_notify(ocf)  # of what others did meanwhile
 
     async def _until_ended(self, watch: Watch) -> None:
@@ -245,8 +245,9 @@ class OcfDriver(StartUnitDriver):
             self._came_up.add(unit)
         notes: list[str] = []
         for is_last in (False, True):
-            await self._announce(ocf, "demote")
-            ended = await self._agents.operate(ocf, down, known.limit_s(down, resource.timeouts.stop))
+            limit_s = known.limit_s(down, resource.timeouts.stop)
+            await self._announce(ocf, "demote", limit_s)
+            ended = await self._agents.operate(ocf, down, limit_s)
             notes += [_sentence(ocf, down, ended)] if ended.exit_code != 0 else []
             # By the unit of a promotion the next try, and the next agent, know that there is something to demote: it ends last.
             notes += [] if ocf.role else await self._ended(unit)

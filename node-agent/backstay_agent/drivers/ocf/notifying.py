@@ -7,6 +7,7 @@ nobody here, so both are told of it then, one after the other: what an agent doe
 from __future__ import annotations
 
 import logging
+import math
 import os
 from typing import Final, Literal
 
@@ -32,10 +33,11 @@ async def notify(agents: Agents, ocf: Ocf, of: Notification) -> str:
     return await _notify(agents, ocf, of, WHEN[1:] if is_own else WHEN)
 
 
-async def before(agents: Agents, ocf: Ocf, operation: Literal["promote", "demote"]) -> None:
-    """Of its own copy. That it failed, or could not be told, holds nothing up, as with Pacemaker."""
+async def before(agents: Agents, ocf: Ocf, operation: Literal["promote", "demote"], most_s: float) -> None:
+    """Of its own copy, for no longer than the operation itself may take. That it failed, or could not be told, holds nothing up, as with
+    Pacemaker."""
     try:
-        why = await _notify(agents, ocf, _of_its_own(ocf, operation), WHEN[:1])
+        why = await _notify(agents, ocf, _of_its_own(ocf, operation), WHEN[:1], most_s)
     except (BusError, OSError, NoAnswer) as error:
         why = str(error)
     if why:
@@ -48,7 +50,9 @@ def _of_its_own(ocf: Ocf, operation: Literal["promote", "demote"]) -> Notificati
     return Notification(operation, (host,), tuple(sorted({host, *told.get("copies", ())})), promoted)
 
 
-async def _notify(agents: Agents, ocf: Ocf, of: Notification, when: tuple[Literal["pre", "post"], ...]) -> str:
+async def _notify(
+    agents: Agents, ocf: Ocf, of: Notification, when: tuple[Literal["pre", "post"], ...], most_s: float = math.inf
+) -> str:
     known = await agents.known(ocf)
     if known.action("notify") is None:
         return ""
@@ -56,7 +60,7 @@ async def _notify(agents: Agents, ocf: Ocf, of: Notification, when: tuple[Litera
     failed: list[str] = []
     for one in when:
         about = notify_metas(one, of.operation, instance(ocf), copies)
-        ended = await agents.notify(ocf, known.limit_s("notify"), about)
+        ended = await agents.notify(ocf, min(known.limit_s("notify"), most_s), about)
         if ended is None:
             break
         if ended.exit_code != 0:

@@ -26,7 +26,7 @@ class Notified:
     """An agent that answers so, and keeps what it was told; a fake of `Agents`."""
 
     def __init__(self, *codes: int | None, has_notify: bool = True) -> None:
-        self.codes, self.said = list(codes), list[str]()
+        self.codes, self.said, self.limits_s = list(codes), list[str](), list[float]()
         self.metadata = Metadata({}, (Action("notify", 3.0),) if has_notify else ())
 
     async def known(self, ocf: Ocf) -> Metadata:
@@ -35,6 +35,7 @@ class Notified:
 
     async def notify(self, ocf: Ocf, limit_s: float, about: Mapping[str, str]) -> Ended | None:
         await asyncio.sleep(0)
+        self.limits_s.append(limit_s)
         operation = about["notify_operation"]
         told = (about["notify_active_uname"], about["notify_promoted_uname"], about[f"notify_{operation}_uname"])
         self.said.append(f"{about['notify_type']}-{operation}: {' | '.join(told)}")
@@ -70,15 +71,22 @@ def test_of_what_was_done_here_it_was_told_before() -> None:
 @pytest.mark.parametrize(("operation", "promoted"), [("promote", "n2"), ("demote", HOST)])
 def test_before_its_own_it_is_told_where_copies_are_and_which_is_promoted(operation: Any, promoted: str) -> None:
     agent = Notified()
-    asyncio.run(notifying.before(agent.agents, PROMOTION, operation))
+    asyncio.run(notifying.before(agent.agents, PROMOTION, operation, 30.0))
     assert agent.said == [f"pre-{operation}: {' '.join(sorted((HOST, 'n2', 'n3')))} | {promoted} | {HOST}"]
+
+
+@pytest.mark.parametrize(("most_s", "limit_s"), [(30.0, 3.0), (2.0, 2.0)])
+def test_no_notification_of_its_own_takes_longer_than_its_operation_may(most_s: float, limit_s: float) -> None:
+    agent = Notified()
+    asyncio.run(notifying.before(agent.agents, PROMOTION, "demote", most_s))
+    assert agent.limits_s == [limit_s]
 
 
 def test_what_failed_is_said_and_holds_nothing_up(caplog: pytest.LogCaptureFixture) -> None:
     agent = Notified(1, 1)
     why = asyncio.run(notifying.notify(agent.agents, COPY, Notification("stop", ("n2",))))
     assert why.count("no room") == 2 and "pre-stop: " in why and "; post-stop: " in why
-    asyncio.run(notifying.before(Notified(1).agents, PROMOTION, "demote"))
+    asyncio.run(notifying.before(Notified(1).agents, PROMOTION, "demote", 30.0))
     assert "an agent with roles was notified, and failed" in caplog.text
 
 
@@ -90,7 +98,7 @@ def test_that_its_agent_cannot_be_run_keeps_nothing_from_being_demoted(caplog: p
             await asyncio.sleep(0)
             raise BlockingIOError("Resource temporarily unavailable")
 
-    asyncio.run(notifying.before(NoProcess().agents, PROMOTION, "demote"))
+    asyncio.run(notifying.before(NoProcess().agents, PROMOTION, "demote", 30.0))
     assert "an agent with roles was notified, and failed" in caplog.text
 
 
@@ -102,7 +110,7 @@ def test_what_is_cut_short_is_told_no_further() -> None:
 
 def test_an_agent_without_notify_is_told_nothing() -> None:
     agent = Notified(has_notify=False)
-    asyncio.run(notifying.before(agent.agents, PROMOTION, "promote"))
+    asyncio.run(notifying.before(agent.agents, PROMOTION, "promote", 30.0))
     assert (
         asyncio.run(notifying.notify(agent.agents, COPY, Notification("promote", ("n2",)))) == "" and agent.said == []
     )
