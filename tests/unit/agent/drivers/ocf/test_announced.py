@@ -100,7 +100,7 @@ async def test_what_others_do_while_it_is_notified_of_its_own_is_waited_for_no_m
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scene = Scene(monkeypatch, notify_s=5)
-    own = asyncio.create_task(scene.driver._announce(PROMOTION, "demote"))
+    own = asyncio.create_task(scene.driver._announce(PROMOTION, "demote", 30.0))
     await asyncio.sleep(1)
     others = asyncio.create_task(scene.driver.notify(thing(COPY), Notification("start", ("n2",))))
     await own
