@@ -82,17 +82,17 @@ def thing(ocf: Ocf) -> RenderedResource:
 async def test_before_its_own_promote_an_agent_is_notified_which_takes_nothing_of_its_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    scene, begun_s = Scene(monkeypatch, notify_s=50, promote_s=20), clock_s()
+    scene, begun_s = Scene(monkeypatch, notify_s=25, promote_s=20), clock_s()
     await scene.promote()
-    assert scene.ended == ["pre-promote", "promote"] and clock_s() - begun_s == pytest.approx(70)
+    assert scene.ended == ["pre-promote", "promote"] and clock_s() - begun_s == pytest.approx(45)
 
 
 @in_virtual_time
 async def test_a_promote_has_its_own_time_after_the_notification_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene, begun_s = Scene(monkeypatch, notify_s=50, promote_s=1000), clock_s()
+    scene, begun_s = Scene(monkeypatch, notify_s=25, promote_s=1000), clock_s()
     with pytest.raises(StartFailed):
         await scene.promote()
-    assert scene.ended == ["pre-promote"] and clock_s() - begun_s == pytest.approx(80)
+    assert scene.ended == ["pre-promote"] and clock_s() - begun_s == pytest.approx(55)
 
 
 @in_virtual_time
