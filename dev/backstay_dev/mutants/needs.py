@@ -83,7 +83,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{AGENT}/run/tools.py",
         "not record.begun_at_s and not record.may_run and ",
         "",
-        _STORIES,
+        f"{UNIT}/agent/run/test_tools.py",
     ),
     one(
         "hosts that lack a prerequisite keep no other from being asked",
