@@ -76,8 +76,8 @@ def test_an_edit_reaches_all_hosts_and_one_that_is_wrong_none(fault_lab: FaultLa
         programs=PROGRAMS,
         server={"probes": [PROBE]},
         resources=[config("one\n")],
-        on="n1",
     ) as play:
+        first = play.host
         until_there(play, "one\n", *ALL)
         rights = fault_lab.lab["n2"].run("stat", "-c", "%U:%G %a", CONF).strip()
         assert rights == "root:root 640"
@@ -92,16 +92,16 @@ def test_an_edit_reaches_all_hosts_and_one_that_is_wrong_none(fault_lab: FaultLa
         until_there(play, "two\n", *ALL)
         # What is still on trial is not what it would go back to; that it is in place is known before its host has said of a trial.
         two = edition_of("two\n", None, None, "0640")
-        fault_lab.until(lambda: proven(play, "n1") == two, "two to be proven", timeout_s=90)
+        fault_lab.until(lambda: proven(play, first) == two, "two to be proven", timeout_s=90)
 
         edit(play, "broken\n")
-        play.until_says("Degraded", f"config: {CONF} stays as it was: n1: the service was not well with it")
+        play.until_says("Degraded", f"config: {CONF} stays as it was: {first}: the service was not well with it")
         until_there(play, "two\n", *ALL)
-        play.until_running(on="n1")
+        play.until_running(on=first)
         play.until_says("StandbyReady", "could take over now")
 
-        fault_lab.lab["n1"].power_off()
-        play.until_running(other_than="n1")
+        fault_lab.lab[first].power_off()
+        play.until_running(other_than=first)
         assert there(play, play.host) == "two\n"
 
 
@@ -116,8 +116,8 @@ def test_an_edit_of_a_config_map_goes_the_same_way_and_what_is_gone_there_stays_
         programs=PROGRAMS,
         server={"probes": [PROBE]},
         resources=[from_config_map()],
-        on="n1",
     ) as play:
+        first = play.host
         until_there(play, "one\n", *ALL)
         play.until_says("StandbyReady", "could take over now")
 
@@ -128,10 +128,10 @@ def test_an_edit_of_a_config_map_goes_the_same_way_and_what_is_gone_there_stays_
         config_map(fault_lab, app_conf="two\n")
         until_there(play, "two\n", *ALL)
         two = edition_of("two\n", None, None, "0640")
-        fault_lab.until(lambda: proven(play, "n1") == two, "two to be proven", timeout_s=90)
+        fault_lab.until(lambda: proven(play, first) == two, "two to be proven", timeout_s=90)
 
         config_map(fault_lab, app_conf="broken\n")
-        play.until_says("Degraded", f"config: {CONF} stays as it was: n1: the service was not well with it")
+        play.until_says("Degraded", f"config: {CONF} stays as it was: {first}: the service was not well with it")
         until_there(play, "two\n", *ALL)
 
         fault_lab.lab.plane.kubectl("delete", "configmap", "app-conf", "-n", NAMESPACE)

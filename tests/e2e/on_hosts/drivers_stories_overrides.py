@@ -84,7 +84,11 @@ async def overrides_hold_from_the_start_on_and_go_with_the_stop() -> None:
         assert not drop_in(name).exists(), "a standby is as its own file says"
         await driver.start(server, timeout_s=5)
         pid = main_pid(name)
-        words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        # Started is what systemd has forked: the program itself may come a moment later.
+        async with asyncio.timeout(5):
+            while b"D_PLAIN" not in (said := Path(f"/proc/{pid}/environ").read_bytes()):
+                await asyncio.sleep(0.01)
+        words = said.decode().split("\0")
         assert limits(pid) == "4321" and f"D_ODD={ODD}" in words and "D_PLAIN=x" in words, words
         assert read(f"/proc/{pid}/stat").rpartition(")")[2].split()[16] == "5"
         await driver.start(server, timeout_s=5)
