@@ -10,9 +10,10 @@ from typing import Any, Final
 
 _LINES: Final = 3
 _MAX_CHARS: Final = 500
-_LIMIT_S: Final = 2.0
+_LIMIT_S: Final = 4.0
 _SYNC_S: Final = 1.0
 _SETTLE_S: Final = 0.1
+_BUSY_SETTLE_S: Final = 1.0
 
 
 async def last_words(properties: Mapping[str, Any]) -> str:
@@ -21,26 +22,28 @@ async def last_words(properties: Mapping[str, Any]) -> str:
     if len(invocation_id) != 16:
         return ""  # it never ran
     # Who said a lot has said why it failed at the end, and the journal is still busy with the rest.
-    await _ask("--sync", limit_s=_SYNC_S)
+    synced = await _ask("--sync", limit_s=_SYNC_S)
     run, since_s = (
         f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}",
         int(properties.get("InactiveExitTimestamp", 0)) / 1_000_000,
     )
     # Of what a program said last, before it was gone, the journal may know the unit, but not the run.
-    if words := await _journal(f"--since=@{since_s:.6f}", run, "+", f"_SYSTEMD_UNIT={properties['Id']}"):
+    matches = (f"--since=@{since_s:.6f}", run, "+", f"_SYSTEMD_UNIT={properties['Id']}")
+    if words := await _journal(*matches):
         return words
-    await asyncio.sleep(_SETTLE_S)
-    return await _journal(run)
+    # A journal that could not say in time that it has written everything has more to write.
+    await asyncio.sleep(_BUSY_SETTLE_S if synced is None else _SETTLE_S)
+    return await _journal(*matches)
 
 
 async def _journal(*matches: str) -> str:
     # Backwards, or with --since it tells the first lines instead of the last.
     found = await _ask("--quiet", "--no-pager", "--reverse", "--output=cat", f"--lines={_LINES}", *matches)
-    return one_line(b"\n".join(reversed(found.splitlines())))
+    return one_line(b"\n".join(reversed((found or b"").splitlines())))
 
 
-async def _ask(*words: str, limit_s: float = _LIMIT_S) -> bytes:
-    """What journalctl answers; nothing if it does not in time."""
+async def _ask(*words: str, limit_s: float = _LIMIT_S) -> bytes | None:
+    """What journalctl answers; None if it does not in time."""
     try:
         process = await asyncio.create_subprocess_exec("journalctl", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
@@ -50,7 +53,7 @@ async def _ask(*words: str, limit_s: float = _LIMIT_S) -> bytes:
             output, _ = await process.communicate()
             return output
     except TimeoutError:
-        return b""
+        return None
     finally:
         with suppress(ProcessLookupError):
             process.kill()
