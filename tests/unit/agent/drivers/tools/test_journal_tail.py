@@ -56,7 +56,7 @@ def test_a_journal_that_was_busy_is_given_a_moment(fake: Path, monkeypatch: pyte
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
 
-    monkeypatch.setattr(journal_tail.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     last_words(fake, ":")
     assert waited == [7.0]
 
