@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -10,6 +9,7 @@ import typer
 
 from backstay_api import VERSION
 from backstay_api.client.errors import Forbidden, NotFound
+from backstay_api.objects import releases
 from backstay_api.objects.kinds import LEASES, unread
 from backstay_api.objects.names import FENCER_LEASE, LEADER_LEASE, RELEASE, SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOSTS
@@ -19,8 +19,12 @@ from .session import WELL, Session
 from .tables import table
 from .view import VIEW
 
-SERVED: Final = 2
-"""An operator serves agents of its own release, and of so many before it."""
+_SKEW: Final[Mapping[releases.Skew, str]] = {
+    "": "",
+    "Other": "another version than the operator",
+    "Newer": "newer than the operator: upgrade that",
+    "TooOld": f"too old: the operator serves its own release and the {releases.SERVED} before it; upgrade this agent",
+}
 _PROGRAMS: Final = {"operator": LEADER_LEASE, "fencer": FENCER_LEASE}
 
 
@@ -61,17 +65,5 @@ def _print(session: Session, programs: Mapping[str, str], agents: Mapping[str, s
 
 
 def skew(agent: str, operator: str) -> str:
-    """What is to be said of an agent beside its operator, by the first two numbers of their versions; empty: nothing."""
-    if not agent or not operator or agent == operator:
-        return ""
-    (major, minor), (its_major, its_minor) = _release(operator), _release(agent)
-    if (its_major, its_minor) > (major, minor):
-        return "newer than the operator: upgrade that"
-    if its_major < major or minor - its_minor > SERVED:
-        return f"too old: the operator serves its own release and the {SERVED} before it; upgrade this agent"
-    return "another version than the operator"
-
-
-def _release(version: str) -> tuple[int, int]:
-    numbers = re.match(r"v?([0-9]+)\.([0-9]+)", version)
-    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    """What is to be said of an agent beside its operator; empty: nothing."""
+    return _SKEW[releases.skew(agent, operator)]

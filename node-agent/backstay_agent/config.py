@@ -13,6 +13,7 @@ from typing import Any, Final
 from backstay_api import VERSION
 from backstay_api.client.kubeconfig import NoConfig, of_agent
 from backstay_api.client.transport import ApiConfig
+from backstay_api.objects.features import FEATURES
 from backstay_api.objects.plain import Facts
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def facts(addresses: tuple[str, ...] = ()) -> Facts:
         kernel=os.uname().release,
         agent_version=VERSION,
         addresses=addresses,
+        features=FEATURES,
     )
 
 

@@ -156,6 +156,11 @@ def refuse_renewals(world: World, host: str, why: str) -> None:
     amend(world, host, "status", {"renewalRefused": why})
 
 
+def know_only(world: World, host: str, *features: str, version: str = "0.0.9") -> None:
+    """Its agent lists what it knows."""
+    amend(world, host, "status", {"facts": {"agentVersion": version, "features": features}})
+
+
 def amend(world: World, host: str, part: Literal["spec", "status"], news: Raw) -> None:
     raw = world.assignments[host].wire()
     world.put_assignment(HostAssignment.from_wire({**raw, part: {**raw.get(part, {}), **news}}))

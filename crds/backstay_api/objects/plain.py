@@ -2130,6 +2130,7 @@ class Facts:
     credential_until: str = ""
     addresses: tuple[str, ...] = ()
     policy: str = ""
+    features: tuple[str, ...] = ()
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -2141,6 +2142,7 @@ class Facts:
             credential_until=raw.get("credentialUntil", ""),
             addresses=tuple(raw.get("addresses", ())),
             policy=raw.get("policy", ""),
+            features=tuple(raw.get("features", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -2152,6 +2154,7 @@ class Facts:
             "credentialUntil": clip(self.credential_until),
             "addresses": [clip(item) for item in self.addresses[:256]],
             "policy": clip(self.policy),
+            "features": list(self.features[:128]),
         }
 
 

@@ -285,6 +285,7 @@ JUDGES = {
     "is_wished": "not the host that a person asked for",
     "is_open": "cordoned, in other hands or shutting down as well",
     "is_tolerated": "a taint that the service does not tolerate",
+    "is_understood": "an agent that does not know",
     "has_session": "no session that is renewed in time",
     "is_reachable": "for a standby, which may be late, lost",
     "may_answer": "lost and not asked before",

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from backstay_api.objects.bounds import MOST_INSTANCES, MOST_QUESTIONS
+from backstay_api.objects.features import MOST_FEATURES
 from backstay_api.objects.recovery import ErrorType
 
 from .base import Argv, Column, Label, ListMap, Model, Object, Rule, Text, Timestamp
@@ -272,6 +273,8 @@ class Facts(Model):
     """Addresses with their prefixes."""
     policy: Text = ""
     """What its admin allows services to bring, in a sentence: which files say so, or that there is no policy."""
+    features: Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=MOST_FEATURES)] = []
+    """What its agent knows: kinds of resources, and of probes after `probe.`. Empty: it is of an earlier release, and answers when it is asked."""
 
 
 _SEQ = Rule(

@@ -24,6 +24,7 @@ _OF_HOSTS: Final = {
     "fencing_ready": ("FencingReady", "1 while a level of its fence devices works; absent: nobody knows"),
     "schedulable": ("Schedulable", "1 while services may be placed there"),
     "healthy": ("Healthy", "1 while its own checks find nothing wrong"),
+    "agent_supported": ("AgentSupported", "1 while its agent is of a release that the operator serves"),
 }
 _Rows = Iterable[tuple[Sequence[str], float | None]]
 

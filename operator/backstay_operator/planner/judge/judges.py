@@ -19,6 +19,7 @@ from backstay_operator.planner.know.selection import unselected
 from backstay_operator.planner.words import UNCLEAR
 
 from .affinity import could_be_together, has_ties, is_apart, is_together
+from .agents import is_understood, may_be_unknown
 from .capacity import has_capacity
 from .copies import are_many, its_host, other_there
 from .host_facts import HostFacts, Rejected, facts_of, some_are_tainted
@@ -233,6 +234,7 @@ FILTERS: Final[Sequence[tuple[Filter, Set[Point]]]] = (
     (has_copy_that_works, {*RUN, Point.TAKE_OVER}),
     (is_open, {*RUN, *_SPARE}),
     (is_tolerated, {*RUN, *_SPARE, Point.STAY}),
+    (is_understood, {*RUN, *_SPARE}),
     (has_session, RUN),
     (is_reachable, _SPARE),
     (may_answer, {Point.FIRST_EPOCH}),
@@ -272,6 +274,7 @@ ASKED_IF: Final[Mapping[Filter, Callable[[Question], bool]]] = {
     is_wished: lambda ask: ask.to is not None or bool(ask.away_from),
     has_no_other: lambda ask: are_many(ask.world, ask.service),
     is_tolerated: lambda ask: some_are_tainted(ask.world),
+    is_understood: may_be_unknown,
     has_room: lambda ask: some_are_full(ask.world),
     starts_here: lambda ask: bool(failures_of(ask)),
     may_fail_over: lambda ask: used_up(ask.world, ask.service, ask.slot) != "",

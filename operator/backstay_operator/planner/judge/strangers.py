@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
+from .agents import asked_of_agents, is_understood
 from .judges import has_room, has_session, is_open, is_reachable, is_ready, is_selected, is_tolerated, may_answer
 from .questions import Question, held_by_nobody
 from .scores import already_asked, fewer_services, fewest_taints, readiness
@@ -66,6 +67,7 @@ READS: Final[Mapping[Callable[..., object], Callable[[Question], Hashable]]] = {
     is_selected: _selector,
     is_open: _nothing,
     is_tolerated: _tolerations,
+    is_understood: asked_of_agents,
     is_reachable: _nothing,
     may_answer: _nothing,
     has_room: _whether_it_is_there,

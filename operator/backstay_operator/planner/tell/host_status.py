@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from backstay_api import VERSION
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import HostStatus
+from backstay_api.objects.releases import SERVED, skew
 from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.host_facts import HostFacts, facts_of
@@ -50,6 +52,7 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
         _fencing_ready(world, facts.name),
         _schedulable(facts),
         *_healthy(facts),
+        *_supported(facts),
     ]
     return updated(
         host.status,
@@ -108,6 +111,22 @@ def _healthy(facts: HostFacts) -> list[Finding]:
         else f"It has lasted, and {facts.name} is used all the same"
     )
     return [Finding("Healthy", False, reason, f"{what}: {whys}")]
+
+
+def _supported(facts: HostFacts) -> list[Finding]:
+    """Whether operator and agent go with each other; nothing, where the agent has not said of which release it is."""
+    version = facts.report.facts.agent_version
+    if not version:
+        return []
+    match skew(version, VERSION):
+        case "Newer":
+            why = f"Its agent {version} is newer than the operator {VERSION}: upgrade the operator, which comes first"
+            return [Finding("AgentSupported", False, "Newer", why)]
+        case "TooOld":
+            why = f"Its agent {version} is too old for the operator {VERSION}, which serves its own release and the {SERVED} before it"
+            return [Finding("AgentSupported", False, "TooOld", f"{why}: upgrade the agent")]
+        case _:
+            return [Finding("AgentSupported", True, "Served", f"The operator {VERSION} serves its agent {version}")]
 
 
 def _schedulable(facts: HostFacts) -> Finding:
