@@ -14,7 +14,7 @@ from backstay_agent.core.sessions import AT_START, Hold, Inventory, JournalState
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.plain import SessionRef
 from backstay_api.objects.promise import PROFILES, Silence, judge_silence, silent_after_s, suspect_after_s
-from backstay_dev import modules
+from backstay_dev import events, modules
 from backstay_dev.lab.shell import REPOSITORY
 
 PAGE: Final = REPOSITORY / "docs" / "explanation" / "machines.md"
@@ -36,7 +36,7 @@ def page() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the pages, or say whether those that are there are right."""
     given = sys.argv[1:] if arguments is None else arguments
-    pages = {PAGE: page(), modules.PAGE: modules.page()}
+    pages = {PAGE: page(), modules.PAGE: modules.page(), events.PAGE: events.page()}
     if "--check" not in given:
         for path, text in pages.items():
             path.write_text(text)

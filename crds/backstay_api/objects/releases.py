@@ -1,4 +1,4 @@
-"""Which releases go with each other: an operator serves agents of its own, and of some before it; it is upgraded first. Standard library only."""
+"""Which releases go with each other: an operator serves agents of its own, and of some before it. Standard library only."""
 
 from __future__ import annotations
 

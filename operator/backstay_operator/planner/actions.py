@@ -7,7 +7,7 @@ facts about *other* objects, asked just before. Each class says which object it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from backstay_api.objects.kinds import Ref
 from backstay_api.objects.lease import NAMESPACE, HostLease
@@ -29,9 +29,13 @@ from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.models.service_class import ServiceClassStatus
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HA_INSTANCES, HOST_ASSIGNMENTS, HOST_LEASES, KINDS, ref_of
 
+from . import events
+from .events import Event
 from .preconditions import Precondition
-from .rows import Event, OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
+from .rows import OnObject, Rank, Row, Written, bettered, host_ref, owner_refs, service_ref, turned, worsened
 from .words import NOT_REACHABLE, SECOND_COPY, SUSPECT, WORKS_PARTLY
+
+_OF_WANT: Final = {"Observe": events.SUSPECTED, "Off": events.FENCING, "Withdrawn": events.FALSE_ALARM}
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class WriteInstance(OnObject[HAInstance]):
     needs: tuple[Precondition, ...] = ()
 
     def event(self) -> Event:
-        return Event(self.concerns[0], "Normal", "Granted" if self.spec.grant else "Closed", self.why)
+        return (events.GRANTED if self.spec.grant else events.CLOSED)(self.concerns[0], self.why)
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ class SealLease(OnObject[HostLease]):
     """Seal exactly this version (CAS)."""
 
     rank = Rank.SEAL
-    as_event = ("Warning", "Sealed")
+    as_event = events.SEALED
     why: str
     session: SessionRef | None = None
     """In whose name, if it is not that of the holder."""
@@ -131,7 +135,7 @@ class ReopenLease(OnObject[HostLease]):
 
     rank = Rank.SESSION
     by = "session"
-    as_event = ("Normal", "Reopened")
+    as_event = events.REOPENED
     session: SessionRef
     why: str
 
@@ -185,9 +189,7 @@ class RequestFence(Row):
         return (host_ref(self.spec.host),)
 
     def event(self) -> Event:
-        return Event(
-            host_ref(self.spec.host), "Warning", "Fencing" if self.spec.want == "Off" else "Suspected", self.why
-        )
+        return _OF_WANT[self.spec.want](host_ref(self.spec.host), self.why)
 
 
 @dataclass(frozen=True)
@@ -200,9 +202,7 @@ class UpdateFence(OnObject[FenceRequest]):
     why: str
 
     def event(self) -> Event:
-        reasons = {"Observe": "Suspected", "Off": "Fencing", "Withdrawn": "FalseAlarm"}
-        about, is_over = host_ref(self.before.spec.host), self.want == "Withdrawn"
-        return Event(about, "Normal" if is_over else "Warning", reasons[self.want], self.why)
+        return _OF_WANT[self.want](host_ref(self.before.spec.host), self.why)
 
 
 class DeleteFence(Deletion[FenceRequest]):
@@ -222,7 +222,7 @@ class CreateClaim(Row):
     """Claim something that nobody has (create-once)."""
 
     rank = Rank.OWNERSHIP
-    as_event = ("Normal", "Claimed")
+    as_event = events.CLAIMED
     claim: ResourceClaim
     why: str
 
@@ -271,7 +271,7 @@ class RemoveMoveWish(OnObject[HAService]):
     """Take the annotation of `backstay move` away: done, expired or impossible."""
 
     rank = Rank.CLEANUP
-    as_event = ("Normal", "MoveEnded")
+    as_event = events.MOVE_ENDED
     why: str
 
 
@@ -280,7 +280,7 @@ class RemoveClear(OnObject[HAService]):
     """Take the annotation of `backstay clear` away: all of it is forgotten."""
 
     rank = Rank.CLEANUP
-    as_event = ("Normal", "FailuresForgotten")
+    as_event = events.FAILURES_FORGOTTEN
     why: str
 
 
@@ -294,7 +294,7 @@ class WriteServiceStatus(OnObject[HAService]):
 
     def event(self) -> Event | None:
         if acts := self._acts():
-            return Event(self.ref, "Normal", "ByAdmin", acts)
+            return events.BY_ADMIN(self.ref, acts)
         if not any(each.epoch for each in self.status.instances):
             return None  # it has never run: what it still waits for is no loss
         before, after = self.before.status.conditions, self.status.conditions
@@ -324,7 +324,7 @@ class WriteHostStatus(OnObject[Host]):
         after = [Condition.model_validate(one) for one in cast(list[object], self.status.get("conditions", []))]
         if not self.is_lost:
             # That it is not ready is no news of one that has only just been enrolled, or opens a session.
-            return turned(self.ref, before, after, "Healthy", "Healthy")
+            return turned(self.ref, before, after, "Healthy", events.HEALTHY)
         return worsened(self.ref, before, after, "Ready", "False")
 
 

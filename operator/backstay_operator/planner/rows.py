@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from backstay_api.objects.kinds import Ref
 from backstay_api.objects.lease import HostLease
 from backstay_api.objects.models import FenceRequest, HAInstance, HostAssignment, ResourceClaim
 from backstay_api.objects.models.base import Condition, Object
 from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS, ref_of
+
+from .events import WORKS_FULLY, Event, EventKind
 
 Written = TypeVar("Written", bound=Object | HostLease)
 
@@ -30,22 +32,12 @@ class Rank(IntEnum):
     """Writes that only tell: they must never stand in the way of those that act."""
 
 
-@dataclass(frozen=True)
-class Event:
-    """What people are told of an action that was done."""
-
-    about: Ref
-    type: Literal["Normal", "Warning"]
-    reason: str
-    note: str
-
-
 class Row:
     """What an action says of itself. Each kind of action stands in `Action`, and says at least its rank and its object."""
 
     rank: ClassVar[Rank]
-    as_event: ClassVar[tuple[Literal["Normal", "Warning"], str] | None] = None
-    """Type and reason of the Event of the first that it concerns; None where it is no news for people."""
+    as_event: ClassVar[EventKind | None] = None
+    """The Event of the first that it concerns; None where it is no news for people."""
     why: Any
     needs: Any = ()
     """Preconditions: what must be so elsewhere before it is written."""
@@ -71,7 +63,7 @@ class Row:
 
     def event(self) -> Event | None:
         """What people are told once it is done."""
-        return Event(self.concerns[0], *self.as_event, self.why) if self.as_event else None
+        return self.as_event(self.concerns[0], self.why) if self.as_event else None
 
 
 @dataclass(frozen=True)
@@ -143,14 +135,16 @@ def bettered(
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
     if was is None or now is None or was.reason not in reasons or now.status != "False":
         return None
-    return Event(about, "Normal", "WorksFully", f"No longer: {was.message}")
+    return WORKS_FULLY(about, f"No longer: {was.message}")
 
 
-def turned(about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, well: str) -> Event | None:
+def turned(
+    about: Ref, before: Sequence[Condition], after: Sequence[Condition], type_: str, well: EventKind
+) -> Event | None:
     """What has become False, or True again (`well`); in other words alone it is no news."""
     was, now = (next((one for one in each if one.type == type_), None) for each in (before, after))
     if now is None or (was.status if was else "True") == now.status:
         return None
     if now.status == "False":
         return Event(about, "Warning", now.reason, now.message)
-    return Event(about, "Normal", well, now.message) if was and was.status == "False" and now.status == "True" else None
+    return well(about, now.message) if was and was.status == "False" and now.status == "True" else None

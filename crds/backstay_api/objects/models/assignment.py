@@ -274,7 +274,7 @@ class Facts(Model):
     policy: Text = ""
     """What its admin allows services to bring, in a sentence: which files say so, or that there is no policy."""
     features: Annotated[list[Annotated[str, StringConstraints(max_length=63)]], Field(max_length=MOST_FEATURES)] = []
-    """What its agent knows: kinds of resources, and of probes after `probe.`. Empty: it is of an earlier release, and answers when it is asked."""
+    """What its agent knows: kinds of resources, and of probes after `probe.`. Empty: it is of an earlier release."""
 
 
 _SEQ = Rule(

@@ -20,6 +20,7 @@ from backstay_api.objects.kinds import EVENTS, Raw, Ref
 from backstay_operator.control.act.apply import Outcome, Result
 from backstay_operator.control.counters import Counters
 from backstay_operator.planner.actions import Action
+from backstay_operator.planner.events import REFUSED
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def posting_of(action: Action, result: Result, uid_of: Callable[[Ref], str]) -> 
     name = type(action).__name__
     if result.outcome is Outcome.REFUSED:
         note = f"{name} was refused: {result.why} (it was wanted because {action.why or _NO_REASON})"
-        return Posting(action.ref, uid_of(action.ref), "Warning", "Refused", name, note)
+        return Posting(action.ref, uid_of(action.ref), REFUSED.type, REFUSED.reason, name, note)
     event = action.event() if result.outcome is Outcome.DONE else None
     if event is None:
         return None

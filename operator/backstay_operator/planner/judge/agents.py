@@ -1,4 +1,4 @@
-"""Whether the agent of a host knows all that a service is made of. Agents of an earlier release list nothing: they answer when they are asked."""
+"""Whether the agent of a host knows all that a service is made of. One that lists nothing answers when it is asked."""
 
 from __future__ import annotations
 

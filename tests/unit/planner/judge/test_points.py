@@ -14,14 +14,16 @@ from backstay_operator.planner.judge.scores import SCORES_AT
     [
         (
             Point.START,
-            "is_selected is_its_host is_free is_wished has_no_other has_copy_that_works is_open is_tolerated is_understood has_session starts_here"
+            "is_selected is_its_host is_free is_wished has_no_other has_copy_that_works is_open is_tolerated is_understood"
+            " has_session starts_here"
             " may_fail_over has_capacity is_apart is_together is_spread is_ready meets_prerequisites is_not_older need_not_wait"
             " has_fresh_data is_not_passed_over",
             "freshest announced leaves_room fewest_unmet fewest_taints rules_kept evenness preference readiness fewer_services",
         ),
         (
             Point.RETRY,
-            "is_selected is_its_host is_free is_wished has_no_other has_copy_that_works is_open is_tolerated is_understood has_session starts_here"
+            "is_selected is_its_host is_free is_wished has_no_other has_copy_that_works is_open is_tolerated is_understood"
+            " has_session starts_here"
             " may_fail_over has_capacity is_apart is_together is_spread is_ready meets_prerequisites is_not_older need_not_wait"
             " has_fresh_data is_not_passed_over",
             "announced leaves_room fewest_failures freshest fewest_unmet fewest_taints rules_kept evenness preference readiness fewer_services",
@@ -34,12 +36,14 @@ from backstay_operator.planner.judge.scores import SCORES_AT
         ),
         (
             Point.STANDBY,
-            "is_selected is_its_host is_free has_no_other keeps_its_copy is_open is_tolerated is_understood is_reachable has_room may_fail_over",
+            "is_selected is_its_host is_free has_no_other keeps_its_copy is_open is_tolerated is_understood"
+            " is_reachable has_room may_fail_over",
             "awaited_there no_recent_failure fewest_taints rules_kept evenness preference already_asked fewer_services",
         ),
         (
             Point.TAKE_OVER,
-            "is_selected is_its_host is_free has_no_other has_copy_that_works is_open is_tolerated is_understood is_reachable starts_here could_fail_over"
+            "is_selected is_its_host is_free has_no_other has_copy_that_works is_open is_tolerated is_understood"
+            " is_reachable starts_here could_fail_over"
             " has_capacity is_apart could_be_together is_spread is_ready meets_prerequisites has_fresh_data",
             "",
         ),
