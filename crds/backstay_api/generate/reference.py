@@ -39,10 +39,16 @@ def page(kind: type[Object]) -> str:
     return "\n".join(parts)
 
 
+_OTHER_PAGES: Final = (
+    "* [Events](events.md): what people are told of what is done.",
+    "* [Layers and modules](modules.md): what each part of the code is for, and what it may use.",
+)
+
+
 def index(kinds: tuple[type[Object], ...]) -> str:
     """The page that leads to all others."""
     lines = [f"* [{kind.__name__}]({kind.plural}.md): {object_schema(kind)['description']}" for kind in kinds]
-    return "\n".join([_HEADER, "# Reference\n", *lines, ""])
+    return "\n".join([_HEADER, "# Reference\n", *lines, *_OTHER_PAGES, ""])
 
 
 def _section(name: str, schema: Json) -> list[str]:
