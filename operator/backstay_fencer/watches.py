@@ -15,6 +15,7 @@ from backstay_api.objects.models.host import DeviceStatus, FenceDevice
 from backstay_api.objects.object_kinds import FENCE_REQUESTS, HOST_ASSIGNMENTS, HOST_LEASES, HOSTS, Unreadable
 
 from .facts import Slot
+from .shared import Shared
 
 
 class Watches:
@@ -28,6 +29,8 @@ class Watches:
         self.hosts = informer(HOSTS)
         self.assignments = informer(HOST_ASSIGNMENTS)
         self.leases = informer(HOST_LEASES, leases.NAMESPACE)
+        self.ask_who_is_who = Shared(self._ask_who_is_who)
+        """Learn what every agent has said by now of its machine, told by the watch or not. Raises `ApiError`."""
 
     def request(self, name: str) -> FenceRequest | None:
         return _readable(self.requests, name)
@@ -65,10 +68,8 @@ class Watches:
         """Whether hosts and their agents' words have been listed: before that, absence says nothing."""
         return self.hosts.synced.is_set() and self.assignments.synced.is_set()
 
-    async def ask_who_is_who(self) -> None:
-        """Learn what every agent has said by now of its machine, told by the watch or not. Raises `ApiError`.
-
-        One list of versions, and one read of each object that is not known as it is now: but of which machine has been named nothing can
+    async def _ask_who_is_who(self) -> None:
+        """One list of versions, and one read of each object that is not known as it is now: but of which machine has been named nothing can
         change (CEL), so few are read, however many hosts write.
         """
         for meta in await self.assignments.missed():
