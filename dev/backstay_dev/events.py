@@ -15,7 +15,7 @@ _HEAD: Final = """\
 
 # Events
 
-Written by `backstay.dev/operator`, in the namespace of the service, or in `default` for what has none; shown at the end of `kubectl describe hasvc NAME`.
+Written by `backstay.dev/operator`, in the namespace of the service, or in `default`; shown at the end of `kubectl describe hasvc NAME`.
 An Event is told once and forgotten after an hour; what is so now stands in the [conditions](../how-to/reading.md#conditions-of-a-service).
 
 | Reason | Of | Type | What has happened |

@@ -4,6 +4,7 @@ fencer beside us (there should be one; a cluster may start a second before it ha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
@@ -58,6 +59,7 @@ class Records:
         fields |= {"ours": False, "result": f"{core.UNSENT} yet"}
         record = Record(Tried(slot, action, now_s, None, ours=False), fields)
         self.all.append(record)
+        self._forget()
         return record
 
     def observe(self, attempts: Iterable[Attempt], *, now_s: float, at_s: float) -> None:
@@ -72,6 +74,17 @@ class Records:
             elif record.attempt == record.stored != fields:
                 record.tried = replace(record.tried, ours=attempt.ours)
                 record.attempt, record.stored = dict(fields), fields
+        self._forget()
+
+    def _forget(self) -> None:
+        """Of a board that says on for months only those tries are kept that anything is decided by: of each device and action the first and
+        the latest, what has not ended, and the last `off` that is ours."""
+        of = defaultdict[tuple[Slot, str], list[Record]](list)
+        for record in self.all:
+            of[record.tried.slot, record.tried.action].append(record)
+        old = {id(one) for each in of.values() for one in each[1:-ATTEMPTS_KEPT] if one.tried.ended_s is not None}
+        old -= {id(one) for each in of.values() for one in [one for one in each if one.tried.ours][-1:]}
+        self.all = [one for one in self.all if id(one) not in old]
 
     def see(self, slot: Slot, read: Read) -> None:
         """A read may show that an `off` did nothing."""

@@ -99,6 +99,8 @@ def test_rights(installed: ControlPlane, who: str, verb: str, what: str, namespa
 
 
 FENCES = "/apis/backstay.dev/v1alpha1/fencerequests"
+OWED = "backstay.dev/fence"
+OWNER: Json = {"apiVersion": "v1", "kind": "Namespace", "name": "gone", "uid": "0"}
 REQUEST: Json = {"host": "n1", "session": {"bootID": "b", "nonce": "n", "seq": 1}, "want": "Off"}
 
 
@@ -121,7 +123,9 @@ def test_only_the_operator_writes_the_lock(installed: ControlPlane) -> None:
 def test_who_may_confirm_that_a_machine_is_off(installed: ControlPlane) -> None:
     name = "n1-abc"
     assert As(installed, "ann").send("POST", FENCES, body("FenceRequest", name, REQUEST))[0] == 403
-    assert As(installed, OPERATOR).send("POST", FENCES, body("FenceRequest", name, REQUEST))[0] == 201
+    marked = body("FenceRequest", name, REQUEST)
+    marked["metadata"]["finalizers"] = [OWED]
+    assert As(installed, OPERATOR).send("POST", FENCES, marked)[0] == 201
 
     def patch(user: As, change: Json) -> tuple[int, str]:
         return user.send("PATCH", f"{FENCES}/{name}?dryRun=All", change)
@@ -131,6 +135,11 @@ def test_who_may_confirm_that_a_machine_is_off(installed: ControlPlane) -> None:
     assert patch(confirmer, word_of("ann"))[0] == 200
     assert patch(confirmer, word_of("bob"))[0] == 403, "only in one's own name"
     assert patch(confirmer, {"spec": {"want": "Withdrawn"}})[0] == 403, "and nothing else"
+    for marks in ({"finalizers": None}, {"finalizers": [OWED, "backstay.dev/more"]}, {"ownerReferences": [OWNER]}):
+        code, why = patch(confirmer, {**word_of("ann"), "metadata": marks})
+        assert code == 403 and "says Backstay's operator alone" in why, why
+    collector = As(installed, "system:serviceaccount:kube-system:generic-garbage-collector", "system:masters")
+    assert patch(collector, {"metadata": {"finalizers": [OWED, "example.org/other"]}})[0] == 200, "that of others"
     operator = As(installed, OPERATOR, f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
     assert patch(operator, {"spec": {"want": "Withdrawn"}})[0] == 200
     assert patch(operator, word_of(OPERATOR))[0] == 403, "no program is a person"

@@ -47,6 +47,13 @@ class Wrong:
 _TYPES: Final[Mapping[type, str]] = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
+def without_nulls(raw: Any) -> Any:
+    """The same without fields that are null: they say as little as those that are not there."""
+    if isinstance(raw, Mapping):
+        return {name: without_nulls(value) for name, value in raw.items() if value is not None}
+    return [without_nulls(item) for item in raw] if isinstance(raw, list) else raw
+
+
 def oddities(shape: Shape, raw: Any, *, at: str = "") -> Iterator[Unknown | Wrong]:
     """Everything in which `raw` is not of this shape. An unknown field that is empty says nothing, and is not odd."""
     if not isinstance(raw, Mapping):

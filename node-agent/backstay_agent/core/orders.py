@@ -28,7 +28,7 @@ from backstay_api.objects.plain import (
 from backstay_api.objects.probe_kinds import PROBE_KINDS
 from backstay_api.objects.resource_kinds import STARTED, kinds_in
 from backstay_api.objects.sequence import fault
-from backstay_api.objects.shapes import Unknown, Wrong, oddities
+from backstay_api.objects.shapes import Unknown, Wrong, oddities, without_nulls
 
 _REQUIRED: Final = frozenset(name for name, field in InstanceOrder.SHAPE.items() if field.required)
 
@@ -61,15 +61,15 @@ def read_orders(raw: Any) -> Orders:
         raise ValueError("its spec is not an object")
     read = {uid: _instance(entry) for uid, entry in _entries(raw, "instances")}
     kept = {uid: _standby(entry) for uid, entry in _entries(raw, "standbys")}
-    heartbeat, late = _heartbeat(raw.get("heartbeat", {}))
-    checks, odd = _checks(raw.get("checks"))
+    heartbeat, late = _heartbeat(without_nulls(raw.get("heartbeat", {})))
+    checks, odd = _checks(without_nulls(raw.get("checks")))
     spec = HostAssignmentSpec(
         heartbeat=heartbeat,
         checks=checks,
         instances={uid: entry for uid, entry in read.items() if isinstance(entry, InstanceOrder)},
         standbys={uid: entry for uid, entry in kept.items() if isinstance(entry, StandbyOrder)},
         prerequisites=_prerequisites(raw),
-        questions=_questions(raw.get("questions")),
+        questions=_questions(without_nulls(raw.get("questions"))),
         over=_over(raw.get("over")),
         roles=_roles(raw.get("roles")),
         secured=_secured(raw.get("secured", [])),
@@ -99,7 +99,7 @@ def _entries(raw: Mapping[str, Any], name: str) -> Iterator[tuple[str, Any]]:
     found = raw.get(name) or {}
     if not isinstance(found, Mapping):
         raise ValueError(f"its {name} are not a map")
-    yield from found.items()
+    yield from ((uid, without_nulls(entry)) for uid, entry in found.items())
 
 
 def _instance(entry: Any) -> InstanceOrder | NotUnderstood | str:
@@ -215,7 +215,8 @@ def _over(raw: Any) -> dict[str, int]:
 def _roles(raw: Any) -> dict[str, RoleOrder]:
     """What is not understood is told to no agent, and nothing waits for that."""
     found = raw if isinstance(raw, Mapping) else {}
-    understood = {str(uid): one for uid, one in found.items() if not any(oddities(RoleOrder.SHAPE, one))}
+    told = {str(uid): without_nulls(one) for uid, one in found.items()}
+    understood = {uid: one for uid, one in told.items() if not any(oddities(RoleOrder.SHAPE, one))}
     return {uid: RoleOrder.from_wire(one) for uid, one in understood.items()}
 
 

@@ -28,3 +28,33 @@ def test_what_a_fencer_reads_of_itself_is_nothing_new() -> None:
     records.begin(BMC, "off", at=NOW, now_s=1.0).sends()
     records.observe(stored(records), now_s=2.0, at_s=1.0)
     assert len(records.tried()) == 1
+
+
+def test_of_a_month_of_tries_those_are_kept_that_decide() -> None:
+    """A board that says on for ever: 86,400 tries in thirty days, of which each was gone through several times a second."""
+    records = Records("one")
+    ours = records.begin(BMC, "off", at=NOW, now_s=0.0)
+    ours.sends()
+    ours.end(0.5, result="exit 0", ours=True)
+    first_on = records.begin(BMC, "on", at=NOW, now_s=0.6)
+    hangs = records.begin(BMC, "off", at=NOW, now_s=0.7)
+    last_ours = records.begin(BMC, "off", at=NOW, now_s=0.8)
+    last_ours.end(0.9, result="exit 0", ours=True)
+    for number in range(1, 1000):
+        for action in ("off", "on"):
+            records.begin(BMC, action, at=NOW, now_s=float(number)).end(
+                number + 0.5, result="no", ours=False, unsent=True
+            )
+    kept = records.tried()
+    assert {ours.tried, first_on.tried, hangs.tried, last_ours.tried} <= set(kept)
+    assert max(tried.begun_s for tried in kept) == 999.0 and len(kept) <= 2 * 34
+    assert [told["by"] for told in records.wire()] == ["one"] * 32
+
+
+def test_another_device_is_not_forgotten_for_the_tries_of_this_one() -> None:
+    records, other = Records("one"), ("second", "plug")
+    its = records.begin(other, "off", at=NOW, now_s=0.0)
+    its.end(0.1, result="exit 0", ours=True)
+    for number in range(1, 100):
+        records.begin(BMC, "off", at=NOW, now_s=float(number)).end(number + 0.5, result="exit 0", ours=True)
+    assert its.tried in records.tried()
