@@ -269,7 +269,8 @@ class Agent:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._has_orders else None
         up = self.supervisor.copies_up()
-        self._standbys.update(spec.standbys, ours=self.supervisor.ours(), secured=secured, up=up, over=spec.over)
+        ours, services = self.supervisor.ours(), self._orders.services
+        self._standbys.update(spec.standbys, ours=ours, secured=secured, up=up, over=spec.over, services=services)
         self._editions.update(spec.prerequisites)
         self._verifier.update(spec.prerequisites)
         self._teller.update(spec.prerequisites, spec.questions)

@@ -63,6 +63,8 @@ class FakeMachine:
     on_change: Callable[[str, bool], None] = lambda identity, runs: None
     enabled: set[str] = field(default_factory=set)
     """What systemd starts at a boot, if our mark does not keep it from it."""
+    stands_for: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By unit: other units that start and stop with it, and can be named all the same."""
     pulls_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By an umbrella, which does nothing itself: the units that it makes run, marked or not."""
     part_of: dict[str, str] = field(default_factory=dict)
@@ -172,6 +174,9 @@ class FakeDriver:
         self.machine.secured -= {name, *_parts(self.machine, name)}
         for part in _parts(self.machine, name):
             del self.machine.part_of[part]
+
+    def parts(self, resource: RenderedResource) -> Sequence[str]:
+        return self.machine.stands_for.get(resource.systemd.unit, ()) if resource.systemd else ()
 
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         await asyncio.sleep(0)

@@ -40,10 +40,11 @@ class Standbys(Protocol):
         secured: frozenset[str] | None,
         up: Collection[tuple[str, str]] = (),
         over: Mapping[str, int] = MappingProxyType({}),
+        services: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     ) -> None:
         """What to be ready for from now on, what runs here by us (or may), and which units may not start by themselves. `up`: namespace
         and name of services of which a copy is up here: how fresh its data is can be asked. `over`: by UID the last epoch of a promoted
-        role that is over: how fresh the data is then is told at once.
+        role that is over: how fresh the data is then is told at once. `services`: of which service each UID is.
 
         `secured` is None for as long as we have not been told: then nothing is given back.
         """

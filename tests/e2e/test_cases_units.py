@@ -70,6 +70,28 @@ def starting_on(fault_lab: FaultLab, unit: str) -> list[str]:
     return [one.name for one in hosts if one.run("systemctl", "is-active", unit, check=False).strip() == "activating"]
 
 
+def test_a_part_that_another_service_names_runs_on_no_two_hosts(fault_lab: FaultLab) -> None:
+    """Claims know names only: each of the two could be granted to another host, and the part would run on both."""
+    hosts = fault_lab.lab.hosts.values()
+    for host in hosts:
+        part = f"[Unit]\nPartOf=common.service\n{unit_of('common-part')}[Install]\nWantedBy=common.service\n"
+        host.install_unit("common-part.service", part)
+        host.run("systemctl", "enable", "common-part.service")
+    other = {"resources": [{"name": "part", "systemd": {"unit": "common-part.service"}}]}
+    with case(fault_lab, "common") as whole, applied(fault_lab, "common-part", other):
+        others = [name for name in ALL if name != whole.host]
+        until_not_ready(whole, others, "common-part.service starts and stops with common.service", "common-part names")
+        part_alone = Play("common-part", fault_lab, "")
+        until_not_ready(part_alone, others, "starts and stops with common.service", "/common names common.service")
+        until_not_ready(part_alone, [whole.host], "common-part.service")
+        running = [
+            one.name
+            for one in hosts
+            if one.run("systemctl", "is-active", "common-part.service", check=False).strip() == "active"
+        ]
+        assert (running, part_alone.instance["spec"].get("grant")) == ([whole.host], None)
+
+
 @pytest.mark.parametrize(
     ("name", "setting"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, API, DRIVERS, HOSTS, UNIT, Mutant, one
+from .kinds import AGENT, API, DRIVERS, FENCER, HOSTS, UNIT, Mutant, one
 
 _SETTINGS: Final = f"{API}/objects/unit_settings.py"
 _OVERRIDES: Final = f"{DRIVERS}/systemd/overrides.py"
@@ -315,5 +315,40 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "with mounted_by(order.resources):",
         "with mounted_by(()):",
         f"{UNIT}/agent/standby/test_readiness.py",
+    ),
+    one(
+        "what another service names is no part of this one (the whole)",
+        f"{AGENT}/standby/common_units.py",
+        "for part in sorted(set(self._parts(unit)) - own):",
+        "for part in ():",
+        f"{UNIT}/agent/standby/test_common_units.py",
+    ),
+    one(
+        "what another service names is no part of this one (the part)",
+        f"{AGENT}/standby/common_units.py",
+        "                    if unit in self._parts(whole):",
+        "                    if False:",
+        f"{UNIT}/agent/standby/test_common_units.py",
+    ),
+    one(
+        "of one service all copies and roles may share their units",
+        f"{AGENT}/standby/common_units.py",
+        "sorted(self._by.get(other, set()) - {service})",
+        "sorted(self._by.get(other, set()))",
+        f"{UNIT}/agent/standby/test_common_units.py",
+    ),
+    one(
+        "a host is ready for neither of two that share a unit",
+        f"{AGENT}/standby/readiness.py",
+        "        whys += self._common.against(uid, order.resources)\n",
+        "",
+        f"{UNIT}/agent/standby/test_common_units.py",
+    ),
+    one(
+        "the last off that is ours is never forgotten",
+        f"{FENCER}/records.py",
+        "old -= {id(one) for each in of.values() for one in [one for one in each if one.tried.ours][-1:]}",
+        "old -= set()",
+        f"{UNIT}/fencer/test_records.py",
     ),
 )

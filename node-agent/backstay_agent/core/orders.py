@@ -54,6 +54,12 @@ class Orders:
     trouble: str = ""
     """Entries of which not even the frame can be read: nobody can be answered."""
 
+    @property
+    def services(self) -> dict[str, tuple[str, str]]:
+        """Namespace and name of the service that each UID is of, where that was told."""
+        told: dict[str, StandbyOrder | InstanceOrder] = {**self.spec.standbys, **self.spec.instances}
+        return {uid: (one.namespace, one.service) for uid, one in told.items() if one.service}
+
 
 def read_orders(raw: Any) -> Orders:
     """Read a spec as it came. Raises ValueError where it is not even a list of entries."""

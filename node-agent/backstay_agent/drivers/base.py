@@ -155,6 +155,9 @@ class Driver(Protocol):
     async def not_ready(self, resource: RenderedResource) -> str | None:
         """Why this host could not start it now, in a sentence; None if it could. Looks only, touches nothing."""
 
+    def parts(self, resource: RenderedResource) -> Sequence[str]:
+        """Names of all else that starts and stops with it, as was seen when it was last secured or looked at. Answers at once."""
+
     def waits_for(self, resource: RenderedResource) -> str:
         """What a call that has not returned yet waits for, in a sentence; empty if that is not known."""
 
@@ -215,6 +218,9 @@ class Plain:
 
     async def unsecure(self, resource: RenderedResource) -> None:
         return
+
+    def parts(self, resource: RenderedResource) -> Sequence[str]:
+        return ()
 
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         return None

@@ -23,6 +23,7 @@ from backstay_api.objects.resource_kinds import kinds_in, units_of
 from backstay_api.objects.texts import clip
 from backstay_api.process.waiting import clock_s
 
+from .common_units import CommonUnits
 from .needs import Needs
 
 PATIENCE_S: Final = 5.0
@@ -77,8 +78,9 @@ class Examiner:
         needs: Needs,
         on_news: Callable[[], None],
         policy: HostPolicy,
+        common: CommonUnits,
     ) -> None:
-        self._policy = policy
+        self._policy, self._common = policy, common
         self._driver = driver
         self._obstacle = obstacle
         self._needs = needs
@@ -168,6 +170,7 @@ class Examiner:
             if found.active and found.may_look and (uid, resource.name) not in self._watches:
                 self._watches[uid, resource.name] = asyncio.create_task(self._until_down(resource))
             whys += found.whys
+        whys += self._common.against(uid, order.resources)
         active = [found for found in findings if found.active]
         text = clip("; ".join(dict.fromkeys([*(found.active for found in active), *whys])))
         # One that plainly runs is enough: it is to be stopped, whatever else cannot be seen.

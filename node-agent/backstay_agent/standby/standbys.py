@@ -21,6 +21,7 @@ from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
 from .client_probes import ClientProbes, Probing, no_probing
+from .common_units import CommonUnits
 from .needs import Needs, NoNeeds
 from .readiness import AT_ONCE, PATIENCE_S, Examiner
 from .scores import Ask, Scores, Service, no_score, question
@@ -69,7 +70,8 @@ class Keeper:
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._policy: HostPolicy = policy or NoPolicy()
-        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set, self._policy)
+        self._common = CommonUnits(lambda unit: driver(_unit(unit)).parts(_unit(unit)))
+        self._examiner = Examiner(driver, obstacle, needs or NoNeeds(), self._wake.set, self._policy, self._common)
         self._scores = Scores(score, lambda one: driver(one).score(one), self._tell, self._policy.score_refusal)
         self._client_probes = ClientProbes(probe, self._tell)
         self._found: Mapping[str, StandbyReport] = {}
@@ -100,7 +102,9 @@ class Keeper:
         secured: frozenset[str] | None,
         up: Collection[Service] = (),
         over: Mapping[str, int] = MappingProxyType({}),
+        services: Mapping[str, Service] = MappingProxyType({}),
     ) -> None:
+        self._common.update(orders, ours, secured or frozenset(), services)
         self._scores.know_over(over)
         scored = {(one.namespace, one.service) for one in orders.values() if question(one)}
         if (orders, ours, secured, up_ := scored.intersection(up)) != (

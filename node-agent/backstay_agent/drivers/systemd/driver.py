@@ -8,7 +8,7 @@ successful job) and lives, a stop when everything the unit stands for is inactiv
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +87,9 @@ class SystemdDriver(Plain):
             return None
         with as_start_failed(unit):
             return await self._securing.starts_by_itself(unit)
+
+    def parts(self, resource: RenderedResource) -> Sequence[str]:
+        return self._securing.parts.get(_unit(resource), ())
 
     def waits_for(self, resource: RenderedResource) -> str:
         unit = _unit(resource)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +79,8 @@ class Securing:
         self._read_anew: set[str] = set()
         self._seen: dict[str, Standing] = {}
         """What was secured or stopped just now."""
+        self.parts: dict[str, Sequence[str]] = {}
+        """What else each unit stood for when it was looked at last."""
         self._looks = asyncio.Semaphore(_MOST_LOOKS)
 
     async def standing(self, unit: str) -> Standing:
@@ -89,6 +91,7 @@ class Securing:
                 raise BusError("closure", f"{unit} pulls in more than {_MOST_KNOWN} units: name those that do the work")
             await self._learn(known, missing)
         members = closure(unit, known)
+        self.parts[unit] = members[1:]
         once = [part for part in self.files.parts(unit) if part not in members]
         await self._learn(known, [part for part in once if part not in known])
         return Standing(unit, (*members, *once), known, at_s)
@@ -129,6 +132,7 @@ class Securing:
 
     async def unsecure(self, unit: str) -> None:
         """Give it back, with all that was secured for its sake."""
+        self.parts.pop(unit, None)
         members = list(dict.fromkeys((unit, *self.files.parts(unit))))
         for member in members:
             self.files.shut_gate(member)
