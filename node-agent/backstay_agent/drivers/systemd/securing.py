@@ -92,7 +92,7 @@ class Securing:
             await self._learn(known, missing)
         members = closure(unit, known)
         self.parts[unit] = members[1:]
-        once = [part for part in self.files.parts(unit) if part not in members]
+        once = [part for part in await self._parts_of(unit) if part not in members]
         await self._learn(known, [part for part in once if part not in known])
         return Standing(unit, (*members, *once), known, at_s)
 
@@ -127,18 +127,22 @@ class Securing:
 
     def waits_for(self, unit: str) -> str:
         """What keeps it from being secured at the moment, in a sentence; empty if nothing does."""
-        whys = (self._manager.reloads.waits_for(member) for member in (unit, *self.files.parts(unit)))
+        parts = self.files.parts(unit) if self.files.are_known else ()
+        whys = (self._manager.reloads.waits_for(member) for member in (unit, *parts))
         return next(filter(None, whys), "")
 
     async def unsecure(self, unit: str) -> None:
         """Give it back, with all that was secured for its sake."""
         self.parts.pop(unit, None)
-        members = list(dict.fromkeys((unit, *self.files.parts(unit))))
+        members = list(dict.fromkeys((unit, *await self._parts_of(unit))))
         for member in members:
             self.files.shut_gate(member)
             if await in_thread(self.files.remove_drop_in, member):
                 self._manager.reloads.changed(member)
         await self._manager.reloads.read(members)
+
+    async def _parts_of(self, unit: str) -> list[str]:
+        return self.files.parts(unit) if self.files.are_known else await in_thread(self.files.parts, unit)
 
     async def not_ready(self, unit: str, *, asked: bool) -> str | None:
         """Why it could not be started here as a whole, in a sentence; None if it could. Raises BusError."""

@@ -171,6 +171,11 @@ class UnitFiles:
                 self._parts = {part: owner for part, owner in owners.items() if owner != part}
             return sorted(part for part, owner in self._parts.items() if owner == unit)
 
+    @property
+    def are_known(self) -> bool:
+        """Whether `parts` answers at once; else it looks at the disk, which may hang."""
+        return self._parts is not None
+
     def _note(self, unit: str, owner: str) -> None:
         with self._parts_lock:
             if self._parts is not None:
