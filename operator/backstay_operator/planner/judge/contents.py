@@ -99,6 +99,8 @@ def _is_forbidden(seen: ConfigMapSeen | None) -> bool:
 
 
 def _lacks(seen: ConfigMapSeen, key: str) -> str:
+    if isinstance(seen, SecretSeen):  # which keys it has is for those who may read it
+        return f"has a {key} that is no text in UTF-8: mend it" if key in seen.binary else f"has no key {key}: add it"
     if key in seen.binary:
         return f"has {key} under binaryData, and a file that is brought is text: put it under data"
     return f"has no key {key} but {listed(sorted(seen.data)) or 'none'}: add it"
