@@ -178,4 +178,4 @@ def test_a_host_without_its_secret_says_what_to_do_and_takes_over_nothing(stage:
         why
         == f"{PATH}: there is no Secret backstay-hosts/backstay-files-n2 for what is in it: `backstay host add n2` makes it"
     )
-    assert stage.told("web", "StandbyReady")[2] == ""
+    assert stage.told("web", "StandbyReady")[2] == "n3 could take over now"

@@ -106,14 +106,14 @@ class ContentReader:
         except NotFound:
             return SECRET_MISSING
         except Forbidden:
-            return SecretSeen(why=_no_access(namespace, self._account), is_forbidden=True)
+            return SecretSeen(why=no_access(namespace, self._account), is_forbidden=True)
         try:
             return await self._texts.take(key, body)
         except NotNamed as error:
             return SecretSeen(why=str(error))
 
 
-def _no_access(namespace: str, account: str) -> str:
+def no_access(namespace: str, account: str) -> str:
     """With the command of an admin of that namespace: what it binds lets the operator get Secrets there, and do nothing else."""
     return (
         "may not be read by the operator; an admin of that namespace lets it: kubectl create rolebinding backstay-contents"

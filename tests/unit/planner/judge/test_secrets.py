@@ -33,8 +33,8 @@ def service(*files: Raw) -> HAService:
     return a_service("web", *(files or (conf(),)), unit())
 
 
-def says(name: str = NEW_NAME, **more: dict[str, str]) -> SecretSeen:
-    return SecretSeen(data={"conf": name}, **more)
+def says(name: str = NEW_NAME, faults: dict[str, str] | None = None) -> SecretSeen:
+    return SecretSeen(data={"conf": name}, faults=faults or {})
 
 
 def world(seen: SecretSeen | None, of: HAService, *, told: Raw | None = None, holder: str | None = None) -> World:
