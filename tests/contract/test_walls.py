@@ -19,7 +19,6 @@ from backstay_api.objects.kinds import SECRETS as SECRET
 from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.rbac import (
     FENCING_NAMESPACE,
-    FILES_TYPE,
     IDENTITY_TYPE,
     JOIN_TYPE,
     agent_account,
@@ -212,26 +211,6 @@ def test_no_secret_of_a_host_is_a_token_without_an_end(walls: ControlPlane) -> N
     for who in (As(walls, "ann", HOST_ADMINS), As(walls, "bob", EDITORS), As(walls, "root")):
         code, said = who.send("POST", f"{SECRETS}?dryRun=All", endless)
         assert (code, IDENTITY_TYPE in said) == (403, True), said
-
-
-def test_what_is_in_files_of_hosts_is_written_by_the_operator_alone_and_it_writes_no_other_secret(
-    walls: ControlPlane,
-) -> None:
-    empty = {"apiVersion": "v1", "kind": "Secret", "type": FILES_TYPE, "metadata": {"name": "backstay-files-n9"}}
-    full, data = {**empty, "data": {"a": "YQ=="}}, {"data": {"b": "Yg=="}}
-    ann, operator = As(walls, "ann", HOST_ADMINS), As(walls, OPERATOR, OPERATORS)
-    assert ann.send("POST", f"{SECRETS}?dryRun=All", full)[0] == 403
-    assert ann.send("POST", SECRETS, empty)[0] == 201
-    path = f"{SECRETS}/backstay-files-n9"
-    assert operator.send("PATCH", path, data)[0] == 200
-    for who in (ann, As(walls, "bob", EDITORS), As(walls, "root")):
-        code, said = who.send("PATCH", path, {"data": {"b": "Yw=="}})
-        assert code == 403, said
-    assert ann.send("PATCH", path, {"metadata": {"labels": {"a": "b"}}})[0] == 200
-    code, said = operator.send("PATCH", f"{SECRETS}/{agent_account('n1')}", {"metadata": {"labels": {"a": "b"}}})
-    assert (code, "it writes no other Secret" in said) == (403, True), said
-    assert operator.send("POST", f"{SECRETS}?dryRun=All", {**empty, "metadata": {"name": "x"}})[0] == 403
-    assert ann.send("DELETE", path, {})[0] == 200
 
 
 # --- what is ours ----------------------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from backstay_operator.planner.know.contents import (
     Seen,
     is_of_secret,
     object_key,
+    object_told,
     seen_in,
-    told,
 )
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class ContentReader:
         except ApiError as error:
             # That the API server is away is said once, by the watch of our own path.
             level = logging.DEBUG if isinstance(error, ApiTrouble) else logging.WARNING
-            log.log(level, "content could not be read", extra={"object": told(key), "why": type(error).__name__})
+            log.log(level, "content could not be read", extra={"object": object_told(key), "why": type(error).__name__})
             return
         self._cache.put_content(key, seen)
 

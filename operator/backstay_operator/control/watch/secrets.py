@@ -16,7 +16,7 @@ from backstay_api.client.api import Api
 from backstay_api.client.errors import Conflict, Forbidden, NotFound
 from backstay_api.objects.editions import fault_of_secret, name_of_secret, told_bytes
 from backstay_api.objects.kinds import SECRETS
-from backstay_api.objects.names import NAMING_SECRET
+from backstay_api.objects.names import NAMING_SECRET, key_of
 from backstay_operator.planner.know.contents import SecretSeen
 
 _FIELD: Final = "key"
@@ -61,7 +61,7 @@ class SecretTexts:
     async def _naming_key(self) -> bytes:
         """Made by whoever comes first, and never again: another key would be another edition of each file."""
         while not self._key:
-            where = f"{self._namespace}/{NAMING_SECRET}"
+            where = key_of(self._namespace, NAMING_SECRET)
             try:
                 stored = await self._api.get(SECRETS, NAMING_SECRET, self._namespace, timeout_s=_TIMEOUT_S)
                 self._key = _bytes_of((stored.get("data") or {}).get(_FIELD, "")) or await self._made(stored)

@@ -15,7 +15,7 @@ from backstay_api.objects.editions import fault_of_text, is_brought, is_referred
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import File, KnownFile, RenderedFile
 from backstay_api.objects.models.resources import Resource
-from backstay_operator.planner.know.contents import ConfigMapSeen, SecretSeen, ref_of, source, told
+from backstay_operator.planner.know.contents import ConfigMapSeen, SecretSeen, object_told, ref_of, source
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
@@ -70,7 +70,7 @@ def _own_fault(world: World, service: HAService, resource: Resource) -> str:
     seen = world.contents.get(source(service, file)) if file is not None else None
     if file is None or ref is None or seen is None:
         return ""
-    key = told(source(service, file))
+    key = object_told(source(service, file))
     instead = (
         f"name another in spec.resources[{resource.name}].file.{'secret' if is_secret(file) else 'configMap'}KeyRef"
     )
@@ -91,7 +91,7 @@ def _fault_of_what_is_in(seen: ConfigMapSeen, key: str, file: File) -> str:
 
 def _key_told(service: HAService, file: File) -> str:
     ref = ref_of(file)
-    return f"{ref.key if ref is not None else ''} of {told(source(service, file))}"
+    return f"{ref.key if ref is not None else ''} of {object_told(source(service, file))}"
 
 
 def _is_forbidden(seen: ConfigMapSeen | None) -> bool:
@@ -109,7 +109,7 @@ def _lacks(seen: ConfigMapSeen, key: str) -> str:
 def not_read(world: World, service: HAService, file: File) -> str:
     """The object that it comes from, as people call it, if nobody has read that yet."""
     key = source(service, file)
-    return "" if key in world.contents else told(key)
+    return "" if key in world.contents else object_told(key)
 
 
 def never_had(world: World, service: HAService) -> tuple[str, str] | None:

@@ -75,7 +75,7 @@ def object_key(key: str) -> str:
     return key.removeprefix(_SECRET)
 
 
-def told(key: str) -> str:
+def object_told(key: str) -> str:
     """A source, as people call it."""
     return f"{'Secret' if is_of_secret(key) else 'ConfigMap'} {object_key(key)}"
 
