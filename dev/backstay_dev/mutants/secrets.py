@@ -96,6 +96,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _GIVEN,
     ),
     one(
+        "what stands in a host's Secret under another's name is given to nobody",
+        f"{CONTROL}/act/host_files.py",
+        "for name, text in texts.items() if self._texts.is_called(name, text)}",
+        "for name, text in texts.items()}",
+        _GIVEN,
+    ),
+    one(
         "who does not lead gives hosts nothing",
         f"{CONTROL}/act/host_files.py",
         "if self._leads() and (",

@@ -76,6 +76,8 @@ class HostFiles:
             await asyncio.sleep(EACH_S)
 
     async def _round(self) -> None:
+        if not await self._texts.is_ready():
+            return
         assignments = self._cache.world.assignments
         for host in [host for host in self._held if host not in assignments]:
             del self._held[host]  # its Secret goes with it
@@ -111,13 +113,13 @@ class HostFiles:
 
     async def _read(self, host: str, held: _Held) -> None:
         body = await self._api.get(SECRETS, files_secret(host), NAMESPACE, timeout_s=_TIMEOUT_S)
-        _keep(held, body)
+        self._keep(held, body)
         held.read_s = clock_s()
         await asyncio.sleep(PAUSE_S)
 
     async def _write(self, host: str, held: _Held, change: Mapping[str, Any]) -> None:
         body = await self._api.patch(SECRETS, files_secret(host), change, NAMESPACE, timeout_s=_TIMEOUT_S)
-        _keep(held, body)
+        self._keep(held, body)
         log.info("host given its files", extra={"host": host, "contents": len(held.data)})
 
     def _change(self, held: _Held, needed: frozenset[str]) -> Mapping[str, Any] | None:
@@ -144,6 +146,14 @@ class HostFiles:
         new = {one: raw for one, raw in data.items() if one not in held.data}
         return {"metadata": metadata, "data": {**dict.fromkeys(gone), **new}}
 
+    def _keep(self, held: _Held, body: Mapping[str, Any]) -> None:
+        """Into what is no Secret of ours nothing is written, and what has another's name there is nothing that we have put there."""
+        meta, data = body["metadata"], body.get("data") or {}
+        held.version = str(meta["resourceVersion"]) if body.get("type") == FILES_TYPE else ""
+        texts = {str(name): text for name, raw in data.items() if (text := text_of(raw)) is not None}
+        held.data = {name: str(data[name]) for name, text in texts.items() if self._texts.is_called(name, text)}
+        held.left_out = str((meta.get("annotations") or {}).get(LEFT_OUT, ""))
+
     def _raw(self, name: str) -> str | None:
         """As its Secret says it now, or as another host has it still."""
         text = self._texts.text(name)
@@ -165,11 +175,3 @@ def _make_room(data: dict[str, str], needed: frozenset[str], much: int) -> list[
 
 def _bytes(raws: Iterable[str]) -> int:
     return sum(map(len, raws))
-
-
-def _keep(held: _Held, body: Mapping[str, Any]) -> None:
-    """Into what is no Secret of ours nothing is written."""
-    meta = body["metadata"]
-    held.version = str(meta["resourceVersion"]) if body.get("type") == FILES_TYPE else ""
-    held.data = {str(name): str(raw) for name, raw in (body.get("data") or {}).items() if text_of(raw) is not None}
-    held.left_out = str((meta.get("annotations") or {}).get(LEFT_OUT, ""))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import secrets
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from backstay_api.client.api import Api
-from backstay_api.client.errors import Conflict, Forbidden, NotFound
+from backstay_api.client.errors import ApiError, Conflict, Forbidden, NotFound
 from backstay_api.objects.editions import fault_of_secret, name_of_secret, told_bytes
 from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.names import NAMING_SECRET, key_of
@@ -40,6 +41,17 @@ class SecretTexts:
     def text(self, name: str) -> str | None:
         """What is called so, if a Secret that is named says it now."""
         return next((texts[name] for texts in self._read.values() if name in texts), None)
+
+    async def is_ready(self) -> bool:
+        """Whether it is known by which key contents are named."""
+        try:
+            return bool(await self._naming_key())
+        except (NotNamed, ApiError):
+            return False
+
+    def is_called(self, name: str, text: str) -> bool:
+        """Whether that is the name of this: only then was it we who have put it where it was found."""
+        return bool(self._key) and hmac.compare_digest(name_of_secret(self._key, text).encode(), name.encode())
 
     def keep_only(self, named: Collection[str]) -> None:
         """Forget all but these sources."""

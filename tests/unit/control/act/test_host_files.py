@@ -31,6 +31,13 @@ class Texts(SecretTexts):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene.api("operator"), namespace=SYSTEM_NAMESPACE)
         self.said: dict[str, str] = {}
+        self.put_there_by_others: set[str] = set()
+
+    async def is_ready(self) -> bool:
+        return True
+
+    def is_called(self, name: str, text: str) -> bool:
+        return text not in self.put_there_by_others
 
     def text(self, name: str) -> str | None:
         return self.said.get(name)
@@ -151,6 +158,22 @@ def test_what_no_secret_says_now_comes_from_another_host_that_has_it() -> None:
         giving.secret("n2", **{A: "hunter2"})
         giving.tell("n1", A)
         giving.tell("n2", A)
+        await asyncio.sleep(3 * EACH_S)
+        assert giving.has("n1") == giving.has("n2") == {A: "hunter2"}
+
+    told(story, "n1")
+
+
+def test_what_is_not_what_its_name_says_is_given_to_nobody_and_put_right() -> None:
+    async def story(giving: Giving) -> None:
+        giving.names_one()
+        giving.texts.put_there_by_others = {"mine"}
+        giving.secret("n2", **{A: "mine"})
+        giving.tell("n1", A)
+        giving.tell("n2", A)
+        await asyncio.sleep(3 * EACH_S)
+        assert giving.has("n1") == {}
+        giving.texts.said = {A: "hunter2"}
         await asyncio.sleep(3 * EACH_S)
         assert giving.has("n1") == giving.has("n2") == {A: "hunter2"}
 

@@ -86,6 +86,7 @@ def test_the_picture_has_names_and_nothing_that_is_in_it() -> None:
         assert seen.sizes["password"] == len('"hunter2"') and seen.binary == {"pin"}
         assert seen.faults == {"bad": "has a NUL in it, and no text has one"}
         assert reading.texts.text(reading.name) == "hunter2"
+        assert reading.texts.is_called(reading.name, "hunter2") and not reading.texts.is_called(reading.name, "hunter3")
         reading.end()
 
     told(story)
@@ -137,6 +138,7 @@ def test_without_a_key_nothing_is_given_a_name() -> None:
         secret(scene, NAMING_SECRET, SYSTEM_NAMESPACE, key="short")
         await asyncio.sleep(EACH_S)
         assert reading.seen is not None and "is too short" in reading.seen.why
+        assert not await reading.texts.is_ready()
         reading.end()
 
     told(story, naming=False)
