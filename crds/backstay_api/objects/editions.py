@@ -55,6 +55,11 @@ class Edition:
     def id(self) -> str:
         return self.named or edition_of(self.content, self.owner, self.group, self.mode)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether everybody there may read it; or there is nothing to read."""
+        return self.content is None or bool(self.mode and int(self.mode, 8) & 0o004)
+
     def is_seen_in(self, there: Edition) -> bool:
         """Whether what is there is this."""
         pairs = ((self.owner, there.owner), (self.group, there.group), (self.mode, there.mode))

@@ -288,8 +288,8 @@ class Editions:
     async def _view(self, key: Key, kept: _Kept) -> Situated:
         kept.record = await self._record(key, kept)
         there = await self._system.files.read(kept.file.path)
-        if is_secret(kept.file) and not kept.record.editions:
-            # What was there before may be a password too: it is not named by what is in it.
+        if not kept.record.editions and (is_secret(kept.file) or not there.is_for_all):
+            # What was there before may be a password: it is not named by what is in it.
             there = replace(there, named=self._secrets.another_name())
         runs, report = self._running.runs(key[0]), self._running.reports().get(key[0])
         target, missing = self._wanted(kept)

@@ -23,6 +23,7 @@ from backstay_api.objects.rbac import FILES_TYPE
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import World, enrolled
 from backstay_testing.editions import PATH, PROBED, said, there, until_says
+from backstay_testing.editions import bring as plainly
 
 ONE, TWO, THREE = "1" * 32, "2" * 32, "3" * 32
 TEXTS = {ONE: "hunter2", TWO: "hunter3"}
@@ -185,6 +186,22 @@ async def test_what_was_there_before_is_not_named_by_what_is_in_it() -> None:
     world.system.judges["server"](Verdict.FAILS, "probe alive: connection refused")
     await asyncio.sleep(SOAK_S / 2)
     assert world.machine.files[PATH] == mine, "and it comes back"
+
+
+@pytest.mark.parametrize(("mode", "is_named"), [("0600", False), ("0640", False), ("0644", True)])
+@in_virtual_time
+async def test_nor_is_what_not_everybody_may_read_though_the_manifest_says_what_comes(
+    mode: str, is_named: bool
+) -> None:
+    """The Secret of before, whose resource has another name and a content now."""
+    world = await enrolled()
+    mine = world.machine.files[PATH] = Edition("12345", "root", "root", mode)
+    await world.order(resources=PROBED)
+    await world.phase_is("Running")
+    await plainly(world, Edition("open"), Edition("open"))
+    await until_says(world, TRIAL, Edition("open").id)
+    told = json.dumps([one.to_wire() for one in (await world.assignment()).status.prerequisites.values()])
+    assert (mine.id in told) is is_named
 
 
 @pytest.mark.parametrize(
