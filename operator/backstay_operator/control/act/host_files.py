@@ -81,11 +81,13 @@ class HostFiles:
         assignments = self._cache.world.assignments
         for host in [host for host in self._held if host not in assignments]:
             del self._held[host]  # its Secret goes with it
-        for host in sorted(assignments):
+        # Who needs something comes first.
+        for host in sorted(assignments, key=lambda one: (not self._needed(one), one)):
             needed = self._needed(host)
             # Each is read once, needed or not: an operator of before may have left something there.
-            if host not in self._held or needed or self._held[host].data:
-                await self._give(host, needed)
+            is_due = host not in self._held or needed or self._held[host].data
+            if is_due and not await self._give(host, needed):
+                return
 
     def _needed(self, host: str) -> frozenset[str]:
         assignment = self._cache.world.assignments.get(host)
@@ -96,7 +98,8 @@ class HostFiles:
             known = self._needs[host] = (assignment, needed_by(assignment))
         return known[1]
 
-    async def _give(self, host: str, needed: frozenset[str]) -> None:
+    async def _give(self, host: str, needed: frozenset[str]) -> bool:
+        """Whether the API server is there to give the next one."""
         held = self._held.setdefault(host, _Held())
         try:
             if clock_s() - held.read_s >= READ_AGAIN_S:
@@ -105,11 +108,14 @@ class HostFiles:
                 await self._write(host, held, change)
         except Conflict:
             held.read_s = -math.inf
+        except ApiTrouble:
+            return False
         except ApiError as error:
-            held.read_s = clock_s()  # not at once again
-            level = logging.DEBUG if isinstance(error, ApiTrouble) or not needed else logging.WARNING
+            held.version, held.read_s = "", clock_s()  # not at once again
+            level = logging.WARNING if needed else logging.DEBUG
             where = f"{NAMESPACE}/{files_secret(host)}"
             log.log(level, "host not given its files", extra={"secret": where, "why": type(error).__name__})
+        return True
 
     async def _read(self, host: str, held: _Held) -> None:
         body = await self._api.get(SECRETS, files_secret(host), NAMESPACE, timeout_s=_TIMEOUT_S)

@@ -236,6 +236,23 @@ def test_a_host_that_cannot_be_given_any_keeps_no_other_from_it_and_is_tried_aga
     told(story, "n1", "n2")
 
 
+def test_while_the_api_server_is_away_it_is_asked_once_a_round_and_then_all_is_given() -> None:
+    async def story(giving: Giving) -> None:
+        giving.names_one()
+        giving.texts.said = {A: "hunter2"}
+        hosts = [f"n{at}" for at in range(1, 6)]
+        for host in hosts:
+            giving.tell(host, A)
+        giving.weather.outage = True
+        await asyncio.sleep(5.5 * EACH_S)
+        assert giving.asked == [("get", files_secret("n1"))] * len(giving.asked) and len(giving.asked) <= 6
+        giving.weather.outage = False
+        await asyncio.sleep(2 * EACH_S)
+        assert [giving.has(host) for host in hosts] == [{A: "hunter2"}] * 5
+
+    told(story, *(f"n{at}" for at in range(1, 6)))
+
+
 def test_after_a_conflict_it_is_read_anew_and_nothing_of_another_is_overwritten() -> None:
     async def story(giving: Giving) -> None:
         giving.names_one()
