@@ -84,8 +84,9 @@ def _others_from(world: World, maps: Mapping[str, ConfigMapSeen], named: Set[str
 def _content_fields(world: World, edited: HAService, before: Mapping[str, ConfigMapSeen]) -> Iterator[Field]:
     """What ConfigMaps would say otherwise, of what the service has from them."""
     files = [one.file for one in edited.spec.resources if one.file is not None]
-    for ref in (file.config_map_key_ref for file in files if file.config_map_key_ref is not None):
-        key = source(edited, ref)
+    # Of a Secret nothing is known here, and nothing would be shown.
+    for file, ref in ((file, file.config_map_key_ref) for file in files if file.config_map_key_ref is not None):
+        key = source(edited, file)
         was, now = (seen.get(key, MISSING).data.get(ref.key) for seen in (before, world.contents))
         if was != now:
             yield Field(f"ConfigMap {key} data[{ref.key}]", was, now)

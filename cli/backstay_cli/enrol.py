@@ -154,6 +154,8 @@ def wanted_for(
         Wanted(SERVICE_ACCOUNTS, {"metadata": dict(local)}, False),
         # Tokens are bound to it: whoever deletes it ends them all, within seconds.
         Wanted(SECRETS, {"metadata": dict(local), "type": rbac.IDENTITY_TYPE}, False),
+        # The operator writes into it what is in this host's files from Secrets.
+        Wanted(SECRETS, {"metadata": local | {"name": rbac.files_secret(name)}, "type": rbac.FILES_TYPE}, False),
         Wanted(CLUSTER_ROLES, {"metadata": dict(cluster_wide), "rules": rbac.agent(name)}, True),
         Wanted(
             CLUSTER_ROLE_BINDINGS,

@@ -28,7 +28,7 @@ from backstay_api.objects.object_kinds import (
 from backstay_api.objects.promise import silent_after_s, suspect_after_s
 from backstay_operator.planner.do.decisions import Decision, Slot, decide_in_turn
 from backstay_operator.planner.do.rounds import Round
-from backstay_operator.planner.know.contents import MISSING, seen_in, sources
+from backstay_operator.planner.know.contents import MISSING, is_of_secret, seen_in, sources
 from backstay_operator.planner.know.reading import put
 from backstay_operator.planner.know.world import Failed, LeaseSeen, World
 from backstay_operator.planner.words import elapsed_s
@@ -84,8 +84,9 @@ async def _listed(api: Api, kind: Kind[Any], namespace: str) -> Listing[Any] | F
 
 
 async def read_contents(api: Api, world: World, service: HAService) -> None:
-    """What ConfigMaps that it names say, as far as this user may read them. Of the rest it is judged by what hosts were told last."""
-    for key in sources(service):
+    """What ConfigMaps that it names say, as far as this user may read them. Of the rest, and of Secrets, it is judged by what hosts were told
+    last."""
+    for key in (key for key in sources(service) if not is_of_secret(key)):
         namespace, _, name = key.partition("/")
         try:
             body = await api.get(CONFIG_MAPS, name, namespace)

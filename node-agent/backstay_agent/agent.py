@@ -35,6 +35,7 @@ from .run.supervisor import ROUNDS_S, TELL_AFTER_S, Supervisor
 from .run.tools import Tools
 from .standby.editions import Editions
 from .standby.prerequisites import Verifier
+from .standby.secret_files import SecretFiles
 from .standby.standbys import held_units
 from .standby.teller import Teller
 from .store.disk import Disk, DiskTrouble
@@ -121,9 +122,8 @@ class Agent:
             body=self._status,
         )
         self._standbys = system.standbys(self.link.mark_dirty)
-        self._editions = Editions(
-            system, disk, self.supervisor, self._looks_again, system.policy.refusal, host=machine.host
-        )
+        files = SecretFiles(api, machine.host, rng)
+        self._editions = Editions(system, disk, self.supervisor, self._looks_again, system.policy.refusal, files)
         self._verifier = Verifier(self._editions.look, self.link.mark_dirty, system.policy.refusal)
         self._teller = Teller(system.parts, self.link.mark_dirty, system.policy.refusal, rng)
         self._roles = Roles(system.driver, self.link.mark_dirty)

@@ -15,7 +15,7 @@ from typing import Final
 
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
-from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.objects.names import OPERATOR_ACCOUNT, SYSTEM_NAMESPACE
 from backstay_api.process import logs, service
 from backstay_api.process.endpoints import serve
 from backstay_api.process.service import environment, wall_ms
@@ -51,6 +51,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--identity",
         default=environment("IDENTITY", f"{socket.gethostname()}-{secrets.token_hex(3)}"),
         help="of this replica",
+    )
+    parser.add_argument(
+        "--account",
+        default=environment("ACCOUNT", OPERATOR_ACCOUNT),
+        help="its ServiceAccount in that namespace, to tell people whom to let read their Secrets (default: %(default)s)",
     )
     parser.add_argument(
         "--standalone",
@@ -109,6 +114,7 @@ async def run_replica(config: ApiConfig, options: argparse.Namespace) -> None:
         rng=rng,
         settings=settings,
         namespace=options.namespace,
+        account=options.account,
         standalone=options.standalone,
     )
     operator = Operator(api, replica)

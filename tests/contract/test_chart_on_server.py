@@ -16,10 +16,11 @@ import pytest
 from backstay_api.generate.files import CHART, REPOSITORY
 from backstay_api.objects import lease
 from backstay_api.objects.models import ALL_OBJECTS
-from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.objects.names import LEADER_LEASE, OPERATOR_ACCOUNT, SYSTEM_NAMESPACE
 from backstay_api.objects.rbac import FENCING_NAMESPACE, agent_account
 from backstay_dev.lab.controlplane import ControlPlane, free_port
 from backstay_dev.lab.shell import LabError, wait_until
+from backstay_operator.control.watch.contents import no_access
 from backstay_testing.chart_scenarios import OURS, SCENARIOS, Json, pods, with_values
 from backstay_testing.instances import instance
 from contract.chart_scene import FENCER, OPERATOR, REGISTRY, As, can, installed_in, of_kind, rendered
@@ -88,6 +89,17 @@ def test_pods_pass_the_restricted_standard(installed: ControlPlane) -> None:
         (OPERATOR, "watch", "configmaps", "shop", False),
         (OPERATOR, "update", "configmap/web-conf", "shop", False),
         (FENCER, "get", "configmap/web-conf", "shop", False),
+        # Of a tenant's Secrets nothing, before an admin of his namespace binds a role.
+        (OPERATOR, "get", "secret/web", "shop", False),
+        (OPERATOR, "list", "secrets", "shop", False),
+        (OPERATOR, "patch", "secret/backstay-files-n1", lease.NAMESPACE, True),
+        (OPERATOR, "create", "secrets", lease.NAMESPACE, False),
+        (OPERATOR, "list", "secrets", lease.NAMESPACE, False),
+        (OPERATOR, "patch", "secret/backstay-contents", SYSTEM_NAMESPACE, True),
+        (OPERATOR, "get", "secret/other", SYSTEM_NAMESPACE, False),
+        (OPERATOR, "create", "secrets", SYSTEM_NAMESPACE, False),
+        (FENCER, "get", "secret/backstay-contents", SYSTEM_NAMESPACE, False),
+        (FENCER, "get", "secret/backstay-files-n1", lease.NAMESPACE, False),
         (OPERATOR, "confirm", "fencerequests.backstay.dev", "", False),
         (OPERATOR, "create", "hosts.backstay.dev", "", False),
         (OPERATOR, "delete", "haservices.backstay.dev", "shop", False),
@@ -96,6 +108,20 @@ def test_pods_pass_the_restricted_standard(installed: ControlPlane) -> None:
 def test_rights(installed: ControlPlane, who: str, verb: str, what: str, namespace: str, may: bool) -> None:
     arguments = ["auth", "can-i", verb, what, "--as", who, *(["--namespace", namespace] if namespace else [])]
     assert can(installed, *arguments) is may
+
+
+def test_the_command_that_services_are_told_lets_the_operator_read_secrets_of_that_namespace_alone(
+    installed: ControlPlane,
+) -> None:
+    told = no_access("open", f"{SYSTEM_NAMESPACE}:{OPERATOR_ACCOUNT}").partition("kubectl ")[2].split()
+    installed.kubectl("create", "namespace", "open")
+    installed.kubectl(*told, "--dry-run=server")
+    asked = ("auth", "can-i", "get", "secret/web", "--as", OPERATOR, "--namespace")
+    assert not can(installed, *asked, "open"), "--dry-run has changed nothing"
+    installed.kubectl(*told)
+    assert can(installed, *asked, "open") and not can(installed, *asked, "shop")
+    assert not can(installed, "auth", "can-i", "list", "secrets", "--as", OPERATOR, "--namespace", "open")
+    installed.kubectl("delete", "namespace", "open", "--wait=false")
 
 
 FENCES = "/apis/backstay.dev/v1alpha1/fencerequests"

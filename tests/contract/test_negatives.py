@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from backstay_api.objects import lease
-from backstay_api.objects.names import SYSTEM_NAMESPACE
+from backstay_api.objects.names import NAMING_SECRET, SYSTEM_NAMESPACE, files_secret
 from backstay_api.objects.promise import Contract
 from backstay_api.objects.rbac import FENCING_NAMESPACE, agent_account
 from backstay_cli.enrol import wanted_for
@@ -123,6 +123,13 @@ WEB = of_ours("HAService", "web", {"resources": [{"name": "web", "systemd": {"un
         pytest.param("GET", f"{CORE}/{FENCING_NAMESPACE}/secrets/n1-bmc", None, id="7 or reads its own"),
         pytest.param("GET", f"{CORE}/{lease.NAMESPACE}/secrets", None, id="7 lists identities"),
         pytest.param("GET", "/api/v1/secrets", None, id="7 or everything"),
+        pytest.param("GET", f"{CORE}/{lease.NAMESPACE}/secrets/{files_secret('n2')}", None, id="7 or another's files"),
+        pytest.param(
+            "GET", f"{CORE}/{SYSTEM_NAMESPACE}/secrets/{NAMING_SECRET}", None, id="7 or the key of their names"
+        ),
+        pytest.param(
+            "PATCH", f"{CORE}/{lease.NAMESPACE}/secrets/{files_secret('n1')}", {"data": {}}, id="7 or writes its own"
+        ),
         pytest.param("DELETE", f"{LEASES}/n1", None, id="8 deletes its Lease"),
         pytest.param("DELETE", f"{ASSIGNMENTS}/n1", None, id="8 its assignment"),
         pytest.param("DELETE", f"{OURS}/hosts/n1", None, id="8 its Host"),

@@ -141,3 +141,63 @@ def test_an_edit_of_a_config_map_goes_the_same_way_and_what_is_gone_there_stays_
         play.until_running(other_than=last)
         # What was refused is what hosts were told last: not what they start with.
         assert there(play, play.host) == "two\n"
+
+
+def from_secret() -> dict[str, object]:
+    file = {"path": CONF, "validate": [CHECK], "reload": ["server"]}
+    return {"name": "config", "file": {**file, "secretKeyRef": {"name": "app-pass", "key": "password"}}}
+
+
+def secret(fault_lab: FaultLab, text: str) -> None:
+    """As `kubectl edit` leaves it."""
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app-pass", "namespace": NAMESPACE}}
+    fault_lab.lab.plane.kubectl("apply", "-f", "-", stdin=json.dumps({**body, "stringData": {"password": text}}))
+
+
+def told_of_all(fault_lab: FaultLab, *hosts: str) -> str:
+    """All that is stored but Secrets, all that our programs have logged, and what processes of hosts are called with."""
+    plane = fault_lab.lab.plane
+    kinds = "haservices,hainstances,hosts,hostassignments,fencerequests,resourceclaims,events,leases"
+    stored = plane.kubectl("get", kinds, "--all-namespaces", "-o", "json")
+    logs = [fault_lab.lab[host].run("journalctl", "-u", "backstay-agent", "--no-pager") for host in hosts]
+    procs = [
+        fault_lab.lab[host].run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ", check=False)
+        for host in hosts
+    ]
+    own = [child.log.read_text(errors="replace") for child in fault_lab.product.operators.values()]
+    return "\n".join([stored, *logs, *procs, *own])
+
+
+def test_a_password_comes_from_a_secret_once_an_admin_lets_it_and_is_told_nowhere(fault_lab: FaultLab) -> None:
+    plane = fault_lab.lab.plane
+    for host in ALL:
+        fault_lab.lab[host].write_file("/etc/shop/brought/beside.conf", "here\n")
+    secret(fault_lab, "hunter2-one\n")
+    with case(
+        fault_lab,
+        "secret",
+        unit=UNIT,
+        programs=PROGRAMS,
+        server={"probes": [PROBE]},
+        resources=[from_secret()],
+        wait=False,
+    ) as play:
+        refused = play.until_says("Accepted", "False NoAccess", "may not be read by the operator")
+        plane.kubectl(*refused.partition("kubectl ")[2].split())
+        first = play.until_running()
+        until_there(play, "hunter2-one\n", *ALL)
+        assert {fault_lab.lab[host].run("stat", "-c", "%U:%G %a", CONF).strip() for host in ALL} == {"root:root 600"}
+        play.until_says("StandbyReady", "could take over now")
+
+        secret(fault_lab, "hunter2-bad\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was", "exited with 3", "its words are not told")
+        assert [there(play, host) for host in ALL] == ["hunter2-one\n"] * 3
+
+        secret(fault_lab, "hunter2-two\n")
+        until_there(play, "hunter2-two\n", *ALL)
+        plane.kubectl("delete", "rolebinding", "backstay-contents", "-n", NAMESPACE)
+        play.until_says("Degraded", f"config: {CONF} stays as it was: Secret {NAMESPACE}/app-pass may not be read")
+        fault_lab.lab[first].power_off()
+        play.until_running(other_than=first)
+        assert there(play, play.host).startswith("hunter2-")
+        assert "hunter2" not in told_of_all(fault_lab, *(host for host in ALL if host != first))

@@ -85,12 +85,16 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
     report = tally.report()
     assert report.missing == (), report.text()
     # Not in this story: a BMC that can be asked for `off`, an agent that has joined, which asks the server for its cluster, and a file
-    # that comes from a ConfigMap (`contract/test_chart_on_server.py`, and `e2e/test_editions.py`).
+    # that comes from a ConfigMap or a Secret (`contract/test_chart_on_server.py`, and `e2e/test_editions.py`).
     expected = {
         "agent: get namespaces",
         "fencer: get fencerequests.backstay.dev",
         "fencer: get leases.coordination.k8s.io in backstay-hosts",
         "operator: get configmaps",
+        "operator: get secrets in backstay-hosts",
+        "operator: get secrets in backstay-system",
+        "operator: patch secrets in backstay-hosts",
+        "operator: patch secrets in backstay-system",
     }
     assert {str(need) for need in report.excess} <= expected, report.text()
     assert all(child.running for child in programs)

@@ -20,8 +20,12 @@ NOT_REACHED = {
     # No host is removed in these faults (test_identities removes one).
     "operator: delete hostassignments.backstay.dev",
     "operator: delete leases.coordination.k8s.io in backstay-hosts",
-    # No file comes from a ConfigMap in these faults (test_editions has one).
+    # No file comes from a ConfigMap, or a Secret, in these faults (test_editions has both).
     "operator: get configmaps",
+    "operator: get secrets in backstay-hosts",
+    "operator: get secrets in backstay-system",
+    "operator: patch secrets in backstay-hosts",
+    "operator: patch secrets in backstay-system",
     # No ServiceClass is made in these faults (test_identities makes one).
     "operator: patch serviceclasses/status.backstay.dev",
 }

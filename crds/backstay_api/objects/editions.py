@@ -6,6 +6,7 @@ An edition is what a manifest said of a file once: its content, owner, group and
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -27,10 +28,14 @@ ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
 """What hosts say of editions beside what they are compared by."""
 
 
+LEFT_OUT: Final = "backstay.dev/left-out"
+"""Annotation of a host's Secret: names of contents for which there is no room in it, with blanks between."""
 KEEP: Final = "0" * 32
 """Instead of an edition that shall be in place: whatever is there stays."""
 
 _MOST_NAMED: Final = 40
+_MODE_OF_SECRETS: Final = "0600"
+_TEMPLATE, _SECRET = "template", "secret"
 _VALUE: Final = re.compile(r"\{\{([^{}\n]*)\}\}")
 
 
@@ -50,6 +55,11 @@ class Edition:
     def id(self) -> str:
         return self.named or edition_of(self.content, self.owner, self.group, self.mode)
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether everybody there may read it; or there is nothing to read."""
+        return self.content is None or bool(self.mode and int(self.mode, 8) & 0o004)
+
     def is_seen_in(self, there: Edition) -> bool:
         """Whether what is there is this."""
         pairs = ((self.owner, there.owner), (self.group, there.group), (self.mode, there.mode))
@@ -58,30 +68,45 @@ class Edition:
 
 def is_brought(file: Any) -> bool:
     """Whether Backstay brings it there; else it is only looked at."""
-    return getattr(file, "content", None) is not None or is_referred(file)
+    return getattr(file, "content", None) is not None or is_referred(file) or is_secret(file)
 
 
 def is_referred(file: Any) -> bool:
     """Whether its content stands in another object than the manifest, whatever that says now."""
-    return getattr(file, "config_map_key_ref", None) is not None
+    return any(getattr(file, ref, None) is not None for ref in ("config_map_key_ref", "secret_key_ref"))
+
+
+def is_secret(file: Any) -> bool:
+    """Whether its content comes from a Secret: then only its name is ever told, under which a host finds it in a Secret of its own."""
+    return bool(getattr(file, "secret", "")) or getattr(file, "secret_key_ref", None) is not None
+
+
+def mode_of(file: Any) -> str | None:
+    """The permissions that it is put there with; None: as they happen to be."""
+    return file.mode or (_MODE_OF_SECRETS if is_secret(file) else None)
 
 
 def edition_id(file: Any) -> str:
     """Which edition of it a manifest wants, whose content is known. Of the same path: 128 bits, no two are the same by chance."""
+    if secret := getattr(file, "secret", ""):
+        return edition_of(secret, file.owner, file.group, mode_of(file), more=_SECRET)
     assert file.content is not None, f"{file.path}: its content is not known"
-    return edition_of(file.content, file.owner, file.group, file.mode, template=bool(file.template))
+    return edition_of(file.content, file.owner, file.group, file.mode, more=_TEMPLATE if file.template else "")
 
 
-def edition_of(
-    content: str | None, owner: str | None, group: str | None, mode: str | None, *, template: bool = False
-) -> str:
-    """The same of its parts. Content None: that there is no file. `template`: with values of the host in it, the same on all hosts."""
-    parts = [content, owner, group, mode, *(["template"] if template else [])]
+def edition_of(content: str | None, owner: str | None, group: str | None, mode: str | None, *, more: str = "") -> str:
+    """The same of its parts. Content None: that there is no file. `more`: what the content is, where it is not what is in the file."""
+    parts = [content, owner, group, mode, *([more] if more else [])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
+def secret_edition(file: Any, content: str) -> Edition:
+    """What a manifest wants of a file from a Secret, whose content the host has found under its name."""
+    return Edition(content, file.owner, file.group, mode_of(file), edition_id(file))
+
+
 def edition_on(file: Any, host: str) -> Edition:
-    """What a manifest wants, as it comes to be on the host of this name."""
+    """What a manifest wants, as it comes to be on the host of this name; of one from a Secret see `secret_edition`."""
     if not file.template:
         return Edition(file.content, file.owner, file.group, file.mode)
     content = _VALUE.sub(lambda found: _values(host).get(found[1].strip(), found[0]), file.content)
@@ -109,13 +134,19 @@ def compared(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: fact for name, fact in facts.items() if name not in ASIDE}
 
 
+_CONTENTS: Final = {"content": "content", "config_map_key_ref": "configMapKeyRef", "secret_key_ref": "secretKeyRef"}
+
+
 def fault_of_content(file: Any) -> str:
     """The field, a colon, and why such a file cannot be brought to hosts; empty if it can, or is only looked at."""
     if not is_brought(file):
         given = next((one for one in ("validate_with", "reload", "template") if getattr(file, one, None)), "")
         return f"{given.removesuffix('_with')}: goes with content, which is not given" if given else ""
-    if is_referred(file) and file.content is not None:
-        return "configMapKeyRef: content is given too: leave one of them out"
+    several = [word for field, word in _CONTENTS.items() if getattr(file, field, None) is not None]
+    if len(several) > 1:
+        return f"{several[-1]}: {several[0]} is given too: leave one of them out"
+    if is_secret(file) and file.template:
+        return "template: is not supported yet with secretKeyRef: leave it out"
     if file.sha256 is not None:
         return "sha256: is that of content anyway: leave it out"
     if why := fault_of_text(file.content or "", template=bool(file.template)):
@@ -145,6 +176,16 @@ def fault_of_text(content: str, *, template: bool = False) -> str:
 def _shortened(text: str) -> str:
     """What stands between braces; a content may have thousands of characters there, and the rest of a sentence is wanted too."""
     return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}… "
+
+
+def fault_of_secret(content: str) -> str:
+    """The same of one from a Secret. Nothing of it is quoted."""
+    return fault_of_text(content)
+
+
+def name_of_secret(key: bytes, content: str) -> str:
+    """How a content of a Secret is called wherever others may read: the same for the same one, and nothing to guess it by without the key."""
+    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def told_bytes(contents: Iterable[str]) -> int:

@@ -6,10 +6,14 @@ from typing import Final
 
 SYSTEM_NAMESPACE: Final = "backstay-system"
 """Where the operator lives."""
+OPERATOR_ACCOUNT: Final = "backstay-operator"
+"""Its ServiceAccount there, unless the chart calls it otherwise."""
 LEADER_LEASE: Final = "backstay-operator"
 """Lease in the system namespace: which replica acts at once. It saves work and protects nothing."""
 FENCER_LEASE: Final = "backstay-fencer"
 """Lease beside it: which fencer carries requests out. It saves work and protects nothing, just so."""
+NAMING_SECRET: Final = "backstay-contents"
+"""Secret beside it, with the key by which the operator names contents of Secrets: without it nobody can guess one from its name."""
 RELEASE: Final = "backstay.dev/release"
 """Annotation of both: the version of the program that holds it."""
 LONGEST_TOKEN_S: Final = 30 * 24 * 3600
@@ -34,6 +38,11 @@ def join_secret(host: str) -> str:
 def next_identity(host: str) -> str:
     """The Secret in `backstay-hosts` to which a host's tokens are bound while its identity is made anew."""
     return f"backstay-next-{host}"
+
+
+def files_secret(host: str) -> str:
+    """The Secret in `backstay-hosts` in which a host's agent finds what its files from Secrets have in them."""
+    return f"backstay-files-{host}"
 
 
 def instance_name(service: str, slot: int = 0) -> str:

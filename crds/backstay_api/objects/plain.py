@@ -1269,6 +1269,7 @@ class RenderedFile:
         "validate": Field(of=str, many="list"),
         "reload": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "template": Field(of=bool),
+        "secret": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
         "use": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
     }
     path: str
@@ -1280,6 +1281,7 @@ class RenderedFile:
     validate_with: tuple[str, ...] | None = None
     reload: tuple[str, ...] = ()
     template: bool | None = None
+    secret: str = ""
     use: str = ""
 
     @classmethod
@@ -1294,6 +1296,7 @@ class RenderedFile:
             validate_with=None if (part := raw.get("validate")) is None else tuple(part),
             reload=tuple(raw.get("reload", ())),
             template=raw.get("template"),
+            secret=raw.get("secret", ""),
             use=raw.get("use", ""),
         )
 
@@ -1301,6 +1304,7 @@ class RenderedFile:
         wire: dict[str, Any] = {
             "path": self.path,
             "reload": list(self.reload),
+            "secret": self.secret,
             "use": self.use,
         }
         if self.sha256 is not None:

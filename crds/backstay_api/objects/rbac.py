@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from backstay_api.objects.names import FENCER_LEASE, LEADER_LEASE
+from backstay_api.objects.names import FENCER_LEASE, LEADER_LEASE, NAMING_SECRET
 from backstay_api.objects.names import agent_account as agent_account
+from backstay_api.objects.names import files_secret as files_secret
 from backstay_api.objects.names import join_secret as join_secret
 from backstay_api.objects.names import next_identity as next_identity
 
@@ -49,6 +50,8 @@ ENROL_VERB: Final = "enrol"
 """A verb of ours on hosts, asked for by admission policies: may make identities for hosts' agents."""
 IDENTITY_TYPE: Final = "backstay.dev/host-identity"
 """Type of the Secrets in `backstay-hosts`: empty, one a host, named like its ServiceAccount. Tokens are bound to them."""
+FILES_TYPE: Final = "backstay.dev/host-files"
+"""Type of those that hold what is in files from Secrets, one a host: written by the operator alone, read by that host's agent."""
 JOIN_TYPE: Final = "backstay.dev/host-join"
 """Type of the Secrets to which join tokens are bound: empty too, and there only until the token is used."""
 _LOOK: Final = ("get", "list", "watch")
@@ -88,15 +91,25 @@ OPERATOR: Final[list[Rule]] = [
 ]
 """In the whole cluster: services are in the namespaces of their people."""
 
-OPERATOR_IN_HOSTS: Final[list[Rule]] = [_of(LEASES, *_LOOK, "create", "update", "delete")]
-"""In `backstay-hosts`: make, seal and reopen the hosts' Leases, and take away those of hosts that were removed."""
+OPERATOR_IN_HOSTS: Final[list[Rule]] = [
+    _of(LEASES, *_LOOK, "create", "update", "delete"),
+    _of(SECRETS, "get", "patch"),
+]
+"""In `backstay-hosts`: make, seal and reopen the hosts' Leases, and take away those of hosts that were removed; and write into the Secrets from
+which agents have what is in files, whose names no role can know. It makes none, so that none can be a token."""
 
 OPERATOR_AT_HOME: Final[list[Rule]] = [
     _of(LEASES, "get", "update", name=LEADER_LEASE),
     # No name yet when it is created, so RBAC cannot ask for one.
     _of(LEASES, "create"),
+    # The chart makes it: who may make Secrets here could make himself a token of the fencer.
+    _of(SECRETS, "get", "patch", name=NAMING_SECRET),
 ]
-"""In its own namespace: the Lease by which replicas save each other work."""
+"""In its own namespace: the Lease by which replicas save each other work, and the key by which it names contents of Secrets."""
+
+CONTENTS_ROLE: Final = "backstay:contents"
+CONTENTS: Final[list[Rule]] = [_of(SECRETS, "get")]
+"""Bound by nobody but admins of namespaces, in theirs, to the operator: then services there may have files from its Secrets."""
 
 FENCER: Final[list[Rule]] = [
     _of(FENCE_REQUESTS, *_LOOK),
@@ -172,8 +185,10 @@ def agent(host: str) -> list[Rule]:
 
 
 def agent_in_hosts(host: str) -> list[Rule]:
-    """In `backstay-hosts`: renew its own Lease, and its own token; claim and end its join token, and what carries it to a new identity."""
+    """In `backstay-hosts`: renew its own Lease, and its own token; claim and end its join token, and what carries it to a new identity; and
+    read what is in its files from Secrets."""
     return [
+        _of(SECRETS, "get", name=files_secret(host)),
         _of(SECRETS, "get", "patch", "delete", name=join_secret(host)),
         _of(SECRETS, "get", "patch", "delete", name=next_identity(host)),
         _of(LEASES, "get", "update", name=host),
@@ -198,7 +213,8 @@ def _identities(*verbs: str) -> list[Rule]:
 
 
 def _identities_in_hosts(*verbs: str) -> list[Rule]:
-    """The Secrets there hold nothing: their existence is the life of a host's tokens."""
+    """The existence of Secrets there is the life of a host's tokens, and those hold nothing. What those of files hold may be read by whoever
+    may become any host."""
     return [
         _of(SERVICE_ACCOUNTS, *verbs),
         _of(ROLES, *verbs),
@@ -232,6 +248,7 @@ def chart_rules() -> dict[str, list[Rule]]:
         "operator": OPERATOR,
         "operatorInHosts": OPERATOR_IN_HOSTS,
         "operatorAtHome": OPERATOR_AT_HOME,
+        "contents": CONTENTS,
         "fencer": FENCER,
         "fencerAtHome": FENCER_AT_HOME,
         "fencerInHosts": FENCER_IN_HOSTS,

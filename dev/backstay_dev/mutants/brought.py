@@ -188,7 +188,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a service whose content nobody ever had is refused",
         f"{PLANNER}/judge/acceptance.py",
-        "return Refused(contents.CONTENT_MISSING, why) if why else None",
+        "return Refused(*never_had) if never_had else None",
         "return None",
         _CONTENTS,
     ),

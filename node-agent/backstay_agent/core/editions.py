@@ -7,7 +7,8 @@ record on the disk and from what is seen, so an agent that is killed after any e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from backstay_api.objects.texts import clip
 SOAK_S: Final = 30.0
 """So long what runs must be well with an edition before that counts as proven."""
 MOST_WHY_CHARS: Final = 280
+MOST_LINES: Final = 3
+_WORDS: Final = "it said:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +93,8 @@ class Situated:
     record: FileRecord
     target: Edition
     """What the manifest wants."""
+    missing: str = ""
+    """Why what shall be in that is not known here yet, in a sentence: nothing is made of it then. Empty: it is."""
     use: str
     """The edition that shall be in place."""
     there: Edition
@@ -134,6 +139,19 @@ class Tell:
     edition: str
 
 
+def without_words(why: str, paths: Collection[str]) -> str:
+    """What a program has said against a file, where a secret is among those that it has read: its exit code, and lines of these files."""
+    code = re.search(r"\bexited with \d{1,3}\b", why.partition(_WORDS)[0])
+    lines = [
+        f"{path}:{found[1]}"
+        for path in sorted(paths)
+        for found in re.finditer(rf"{re.escape(path)}:(\d{{1,6}})\b", why)
+    ]
+    where = f", at {' and '.join(dict.fromkeys(lines[:MOST_LINES]))}" if lines else ""
+    ended = code[0] if code is not None else "did not call it right"
+    return f"what checks it {ended}{where}; its words are not told, for a file from a Secret is among what it has read"
+
+
 Act = Note | Examine | Put | Tell
 
 
@@ -147,8 +165,9 @@ def in_place(view: Situated) -> str:
 def next_act(view: Situated) -> Act | None:
     """What is done next; None: nothing, before something changes or time passes."""
     if not view.record.editions:
-        return Note(_adopted(view))
-    return (_where_it_runs(view) if view.runs else _where_nothing_runs(view)) or _staging(view)
+        return Note(_adopted(view)) if not view.missing else None
+    found = _where_it_runs(view) if view.runs else _where_nothing_runs(view)
+    return found or (_staging(view) if not view.missing else None)
 
 
 def _adopted(view: Situated) -> FileRecord:

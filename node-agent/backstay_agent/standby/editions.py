@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from backstay_agent.core.editions import (
     Act,
+    Edition,
     Examine,
     FileRecord,
     Note,
@@ -26,12 +27,13 @@ from backstay_agent.core.editions import (
     fault_of,
     in_place,
     next_act,
+    without_words,
 )
 from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import Disk, DiskTrouble
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought
+from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought, is_secret, secret_edition
 from backstay_api.objects.plain import (
     ExpectedCopy,
     InstanceReport,
@@ -41,6 +43,8 @@ from backstay_api.objects.plain import (
     RenderedResource,
 )
 from backstay_api.process.waiting import clock_s, within
+
+from .secret_files import Fetched, SecretFiles
 
 LOOK_AGAIN_S: Final = 10.0
 SOAKING_LOOK_S: Final = 0.5
@@ -82,6 +86,8 @@ class _Kept:
     chosen: tuple[str, float] = ("", 0.0)
     """The edition that was put in place for a start, and until when."""
     trouble: str = ""
+    secret: Fetched = field(default_factory=Fetched)
+    """What is in it, of a file from a Secret, until that is remembered."""
     seen: Situated | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,13 +103,12 @@ class Editions:
         disk: Disk,
         running: Running,
         on_change: Callable[[], None],
-        refusal: Callable[[str, Sequence[RenderedPrerequisite]], str] = lambda namespace, resources: "",
-        *,
-        host: str,
+        refusal: Callable[[str, Sequence[RenderedPrerequisite]], str],
+        secrets: SecretFiles,
     ) -> None:
-        """`host`: the name of this one. `refusal`: why the host's policy does not let services of a namespace bring these; empty if it does."""
+        """`refusal`: why the host's policy does not let services of a namespace bring these; empty if it does."""
         self._system, self._disk, self._running = system, disk, running
-        self._on_change, self._refusal, self._host = on_change, refusal, host
+        self._on_change, self._refusal, self._host, self._secrets = on_change, refusal, secrets.host, secrets
         self._kept: dict[Key, _Kept] = {}
         self._is_live = False
 
@@ -198,13 +203,14 @@ class Editions:
             kept.trouble = why
             return
         try:
+            await self._know(key, kept)
             for _ in range(MOST_STEPS):
                 async with kept.lock:
                     view = await self._view(key, kept)
                     act = next_act(view)
                     kept.seen = replace(view, now_s=0.0)
                     if act is None or (view.record.editions and self._running.hands_off(key[0])):
-                        kept.trouble = ""
+                        kept.trouble = view.missing
                         return
                     await self._carry_out(key, kept, view, act)
         except (NotInstalled, DiskTrouble) as error:
@@ -235,12 +241,13 @@ class Editions:
         if not kept.file.validate_with:
             return ""
         mine = {other: one for other, one in self._kept.items() if other[0] == key[0]}
-        others = {
-            one.file.path: edition_on(one.file, self._host)
-            for other, one in mine.items()
-            if not self._refused(other, one)
-        }
-        return await self._system.files.check(kept.file.validate_with, others)
+        seen = [one for other, one in mine.items() if not self._refused(other, one)]
+        editions = {one.file.path: self._wanted(one) for one in seen}
+        if missing := [why for _, why in editions.values() if why]:
+            raise NotInstalled(f"{kept.file.path} is checked together with others: {missing[0]}")
+        found = {path: edition for path, (edition, _) in editions.items()}
+        why = await self._system.files.check(kept.file.validate_with, found)
+        return without_words(why, found) if why and any(is_secret(one.file) for one in mine.values()) else why
 
     async def _put_or_refuse(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         try:
@@ -279,11 +286,13 @@ class Editions:
         return ""
 
     async def _view(self, key: Key, kept: _Kept) -> Situated:
-        if kept.record is None:
-            kept.record = await self._read(key, kept.file.path)
+        kept.record = await self._record(key, kept)
         there = await self._system.files.read(kept.file.path)
+        if not kept.record.editions and (is_secret(kept.file) or not there.is_for_all):
+            # What was there before may be a password: it is not named by what is in it.
+            there = replace(there, named=self._secrets.another_name())
         runs, report = self._running.runs(key[0]), self._running.reports().get(key[0])
-        target = edition_on(kept.file, self._host)
+        target, missing = self._wanted(kept)
         use, until_s = kept.chosen
         if runs or clock_s() >= until_s:
             kept.chosen, use = ("", 0.0), ""
@@ -291,6 +300,7 @@ class Editions:
         return Situated(
             record=kept.record,
             target=target,
+            missing=missing,
             use=use or kept.file.use or target.id,
             there=there,
             runs=runs,
@@ -300,6 +310,37 @@ class Editions:
             trying=kept.trying,
             now_s=clock_s(),
         )
+
+    async def _know(self, key: Key, kept: _Kept) -> None:
+        """Ask for what is in a file from a Secret, where that is not remembered: neither while a start waits, nor while one is on trial."""
+        async with kept.lock:
+            record = kept.record = await self._record(key, kept)
+        name = kept.file.secret
+        if not name or edition_id(kept.file) in record.editions:
+            kept.secret = Fetched()
+            return
+        if record.trial or record.is_reverting or not kept.secret.is_due(name, clock_s()):
+            return
+        try:
+            fetched = Fetched(name=name, text=await self._secrets.text(name))
+        except NotInstalled as error:
+            fetched = Fetched(name=name, why=f"{kept.file.path}: {error}")
+        kept.secret = replace(fetched, at_s=clock_s())
+
+    def _wanted(self, kept: _Kept) -> tuple[Edition, str]:
+        """What the manifest wants there; and why what is in it is not known, if so."""
+        if not kept.file.secret:
+            return edition_on(kept.file, self._host), ""
+        wanted = edition_id(kept.file)
+        if kept.record is not None and wanted in kept.record.editions:
+            return kept.record.editions[wanted], ""
+        if kept.secret.name == kept.file.secret and kept.secret.text is not None:
+            return secret_edition(kept.file, kept.secret.text), ""
+        why = kept.secret.why if kept.secret.name == kept.file.secret else ""
+        return Edition(named=wanted), why or f"{kept.file.path}: what is in it has not been asked for yet"
+
+    async def _record(self, key: Key, kept: _Kept) -> FileRecord:
+        return kept.record if kept.record is not None else await self._read(key, kept.file.path)
 
     async def _read(self, key: Key, path: str) -> FileRecord:
         text = await self._disk.read(_name(key))

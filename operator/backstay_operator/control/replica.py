@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from backstay_api.client.api import Api
-from backstay_api.objects.names import LEADER_LEASE, SYSTEM_NAMESPACE
+from backstay_api.objects.names import LEADER_LEASE, OPERATOR_ACCOUNT, SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOST_LEASES, OWN_KINDS
 from backstay_api.process.leader import Leader
 from backstay_operator.control.act.apply import Writer
+from backstay_operator.control.act.host_files import HostFiles
 from backstay_operator.control.counters import Counters
 from backstay_operator.control.losses import Around, LossStudy
 from backstay_operator.control.reconciler import Parts, Reconciler
@@ -25,6 +26,7 @@ from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.contents import ContentReader
 from backstay_operator.control.watch.informers import Informers, Resync
 from backstay_operator.control.watch.kopf_watch import KopfWatch
+from backstay_operator.control.watch.secrets import SecretTexts
 from backstay_operator.control.watch.urgency import Soon
 from backstay_operator.planner.know.world import Settings, World
 from backstay_operator.planner.plan import Plan, plan
@@ -42,6 +44,8 @@ class Replica:
     rng: random.Random
     settings: Settings = field(default_factory=Settings)
     namespace: str = SYSTEM_NAMESPACE
+    account: str = OPERATOR_ACCOUNT
+    """Its ServiceAccount there: whom people let read their Secrets."""
     standalone: bool = False
     """Known to be the only one: no leader Lease."""
     think_s: float = 0.0
@@ -62,7 +66,10 @@ class Operator:
         self.heartbeats = Informers(api.lane("leases"), self.cache, [HOST_LEASES], rng=rng)
         self.informers = Informers(api.lane("watches"), self.cache, OWN_KINDS, rng=rng)
         self.resync = Resync(api.lane("lists"), self.cache, rng=rng)
-        self.contents = ContentReader(api.lane("contents"), self.cache)
+        account = f"{replica.namespace}:{replica.account}"
+        texts = SecretTexts(api.lane("contents"), namespace=replica.namespace)
+        self.contents = ContentReader(api.lane("contents"), self.cache, texts, account=account)
+        self.host_files = HostFiles(api.lane("contents"), self.cache, texts, self.leads)
         self.path = OwnPathWatch(
             api.lane("path"),
             self.cache,
@@ -107,6 +114,7 @@ class Operator:
             "watches": self.source.run,
             "resync": self.resync.run,
             "contents": self.contents.run,
+            "files of hosts": self.host_files.run,
             "own path": self.path.run,
             "recorder": self.recorder.run,
             "reconciler": self.reconciler.run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from backstay_api.objects.kinds import CONFIG_MAPS
+from backstay_api.objects.kinds import CONFIG_MAPS, SECRETS
 from backstay_api.objects.models import HAService, HostAssignment
 from backstay_cli.diff import edits_of_a_copy
 from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, WELL
@@ -175,6 +176,31 @@ def test_of_a_config_map_alone_the_services_are_told_that_name_it(tmp_path: Path
     assert (code, one["change"]) == (WELL, "Unchanged")
     code, why = told(cluster, tmp_path, {**config_map(conf="a"), "metadata": {"name": "nobodys"}})
     assert code == FAILED and "holds no HAService, and no ConfigMap that one names" in why
+
+
+PASSWORD = {"name": "conf", "file": {"path": "/etc/web.pass", "secretKeyRef": {"name": "web", "key": "password"}}}
+
+
+def test_of_a_secret_nothing_is_asked_and_nothing_is_shown(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.create(SECRETS, a_secret("hunter2"), "shop")
+    wanted = manifest(cluster)
+    wanted["spec"]["resources"].append(PASSWORD)
+    code, found = told(cluster, tmp_path, wanted, a_secret("hunter3"))
+    (one,) = found
+    assert (code, one["refused"], one["change"]) == (WELL, "", "Edited")
+    shown = json.dumps(found)
+    assert "/etc/web.pass" in shown
+    for text in ("hunter2", "hunter3"):
+        assert text not in shown and base64.b64encode(text.encode()).decode() not in shown
+    file = tmp_path / "one.json"
+    file.write_text(json.dumps({"kind": "List", "items": [wanted, a_secret("hunter3")]}))
+    for verb in ("plan", "diff"):
+        assert "hunter" not in cluster.run(verb, "-f", str(file)).output
+
+
+def a_secret(password: str) -> Raw:
+    data = {"password": base64.b64encode(password.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web"}, "data": data}
 
 
 DATABASE = {"name": "db", "ocf": {"agent": "d:x", "instance": "db", "parameters": {"level": "1"}}}

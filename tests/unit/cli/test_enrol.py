@@ -31,6 +31,7 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
         {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]},
     ]
     assert rbac.agent_in_hosts("n1") == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["backstay-files-n1"], "verbs": ["get"]},
         {
             "apiGroups": [""],
             "resources": ["secrets"],
@@ -61,7 +62,7 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
 def test_adding_a_host_twice_changes_nothing_and_repairs_what_was_changed() -> None:
     cluster = Cluster()
     first = json.loads(cluster.run("host", "add", "n4", "-o", "json", "--labels", "rack=a").stdout)
-    assert {one["result"] for one in first} == {"created"} and len(first) == 7
+    assert {one["result"] for one in first} == {"created"} and len(first) == 8
     again = json.loads(cluster.run("host", "add", "n4", "-o", "json").stdout)
     assert {one["result"] for one in again} == {"unchanged"}
     roles = raw("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", False)
@@ -113,6 +114,7 @@ def test_a_dry_run_prints_manifests_and_writes_nothing() -> None:
     assert [body["kind"] for body in bodies] == [
         "Host",
         "ServiceAccount",
+        "Secret",
         "Secret",
         "ClusterRole",
         "ClusterRoleBinding",

@@ -10,12 +10,15 @@ from backstay_api.objects.durations import later
 from backstay_api.objects.join_tokens import CLAIMED_BY, ENDS, read_line
 from backstay_api.objects.kinds import NAMESPACES, SECRETS
 from backstay_api.objects.lease import NAMESPACE
+from backstay_api.objects.rbac import FILES_TYPE
 from backstay_cli.session import NOT_NOW, WELL
 from backstay_testing.cli_scene import NOW, Cluster, a_cluster
 
 
 def secrets(cluster: Cluster) -> dict[str, str]:
-    return {body["metadata"]["name"]: body["type"] for body in cluster.store.bodies(SECRETS)}
+    """Those that tokens are bound to."""
+    found = {body["metadata"]["name"]: body["type"] for body in cluster.store.bodies(SECRETS)}
+    return {name: type_ for name, type_ in found.items() if type_ != FILES_TYPE}
 
 
 def test_a_line_names_the_host_and_where_its_servers_are() -> None:

@@ -34,7 +34,7 @@ KUBECTL = {
 # Typer carries its own copy of click, or not, depending on its version: its errors are found by way of one it exports.
 UsageError = typer.BadParameter.__mro__[1]
 # What a kubectl command line may name besides our own kinds.
-KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment", "configmap"}
+KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment", "configmap", "rolebinding"}
 
 
 def commands(path: Path) -> list[str]:

@@ -70,8 +70,8 @@ class VerifiedFile(Model):
 
 
 class File(VerifiedFile):
-    """A file that must be on every candidate, and alike. Without `content` or `configMapKeyRef` it is looked at, and who brings it there is
-    your own tool."""
+    """A file that must be on every candidate, and alike. Without `content`, `configMapKeyRef` or `secretKeyRef` it is looked at, and who
+    brings it there is your own tool."""
 
     content: _Content | None = None
     """What is in it: each candidate checks it, then those that stand by have it, and at last the host that runs the service, which goes back
@@ -88,7 +88,16 @@ class File(VerifiedFile):
     """Whether `{{ host.name }}` in the content stands for the name of the host that it is brought to. Hosts are compared by what the manifest
     or ConfigMap says, before that. Default: it stands for itself."""
     secret_key_ref: KeyRef | None = None
-    """Its content, from a Secret (later)."""
+    """The same from a Secret there, which the operator may read only where an admin of the namespace has bound ClusterRole
+    `backstay:contents` to it. What is in it stands in no object but that Secret and one of each host's own; the file is put there with
+    mode 0600 unless `mode` says otherwise; of what `validate` says, its exit code and `file:line` are told. Not with `template`."""
+
+
+class KnownFile(File):
+    """A file from a Secret, as the planner knows it: by the name of its content. In no manifest."""
+
+    secret: EditionId = ""
+    """See `RenderedFile`."""
 
 
 class RenderedFile(VerifiedFile):
@@ -102,6 +111,8 @@ class RenderedFile(VerifiedFile):
     """What is reloaded, once it is in place."""
     template: bool | None = None
     """Whether its content has values of the host in it."""
+    secret: EditionId = ""
+    """Instead of `content`: the name of what is in it, in the Secret `backstay-files-<host>`. Empty: it comes from no Secret."""
     use: EditionId = ""
     """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
 

@@ -304,7 +304,7 @@ class RenderedResource(Model):
     waits, and only addresses may stand on them."""
 
 
-_TOLD_OF_FILES: Final = tuple(name for name in RenderedFile.model_fields if name != "use")
+_TOLD_OF_FILES: Final = tuple(name for name in RenderedFile.model_fields if name not in ("secret", "use"))
 
 
 class Resource(RenderedResource):
@@ -374,5 +374,6 @@ class Resource(RenderedResource):
     def as_prerequisite(self) -> RenderedPrerequisite:
         """What a host is told that only looks at it."""
         kinds = {kind.field: getattr(self, kind.field) for kind in PREREQUISITES}
-        file = RenderedFile(**{name: getattr(self.file, name) for name in _TOLD_OF_FILES}) if self.file else None
+        told = {name: getattr(self.file, name) for name in _TOLD_OF_FILES} if self.file else {}
+        file = RenderedFile(**told, secret=getattr(self.file, "secret", "")) if self.file else None
         return RenderedPrerequisite(name=self.name, **{**kinds, "file": file})

@@ -88,8 +88,8 @@ def refused_alone(world: World, service: HAService) -> Refused | None:
         return fault
     if why := service_classes.refusal(world, service):
         return Refused(NOT_ALLOWED, why)
-    why = contents.never_had(world, service) if sources(service) else ""
-    return Refused(contents.CONTENT_MISSING, why) if why else None
+    never_had = contents.never_had(world, service) if sources(service) else None
+    return Refused(*never_had) if never_had else None
 
 
 # --- who else wants it -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from backstay_api.objects.editions import EDITION, could_be, edition_id, is_referred, staged
+from backstay_api.objects.editions import EDITION, could_be, edition_id, is_referred, is_secret, staged
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import ExpectedCopy, LastRanWith, PrerequisiteFinding
 from backstay_api.objects.models.resources import Resource
@@ -107,11 +107,18 @@ def _judged(world: World, service: HAService, instance: HAInstance, host: str) -
         if why := _is_to_come(world, service, instance, resource, found):
             yield Unmet(name, why, blocks, is_known=False)
         elif found is None:
-            yield Unmet(name, "not looked at yet", blocks, is_known=False)
+            yield Unmet(name, _not_looked_at(resource), blocks, is_known=False)
         elif found.why:
             yield Unmet(name, found.why, blocks, is_missing=True, drift=kind.drift if found.facts else "")
         elif unlike := list(_unlike(world, service, instance, host, resource, kind, found)):
             yield _differing(service, resource, kind, found, unlike)
+
+
+def _not_looked_at(resource: Resource) -> str:
+    """An agent leaves aside all that it was to look at for a service where it does not know a part of that."""
+    is_new = resource.file is not None and is_secret(resource.file)
+    more = ", which an agent that does not know files from Secrets never does: is backstay-agent there of this release?"
+    return f"not looked at yet{more if is_new else ''}"
 
 
 def _is_to_come(
@@ -123,12 +130,13 @@ def _is_to_come(
         return ""
     told = contents.brought(world, service, instance, resource)
     if told is None:
-        unread = f"ConfigMap {contents.not_read(world, service, resource)} has not been read yet"
+        unread = f"{contents.not_read(world, service, resource.file)} has not been read yet"
         return contents.fault(world, service, resource) or unread
     if found is None or found.why or instance.holder or last_ran_with(service, resource) is not None:
         return ""
+    word = "Secret" if is_secret(resource.file) else "ConfigMap"
     has = {found.facts.get(EDITION, ""), *staged(found.facts)}
-    return "" if edition_id(told.file) in has else f"file {resource.file.path} is not as its ConfigMap says now yet"
+    return "" if edition_id(told.file) in has else f"file {resource.file.path} is not as its {word} says now yet"
 
 
 def _differing(

@@ -21,7 +21,6 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
-    "resources[].file.secret_key_ref": (),
     "resources[].gate": (_AS_THE_KIND,),
 }
 # What else may be said of what is only looked at.

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from backstay_api.objects.editions import edition_id, edition_on
-from backstay_api.objects.models.prerequisites import File
+from backstay_api.objects.editions import edition_id, edition_on, name_of_secret, secret_edition
+from backstay_api.objects.models.prerequisites import File, RenderedFile
 from backstay_api.objects.prerequisites import fault_of_brought
 
 
@@ -37,6 +37,19 @@ from backstay_api.objects.prerequisites import fault_of_brought
             "configMapKeyRef: content is given too: leave one of them out",
         ),
         ({"content": None, "configMapKeyRef": {"name": "a", "key": "b"}, "validate": ["/bin/true"]}, ""),
+        ({"content": None, "secretKeyRef": {"name": "a", "key": "b"}, "validate": ["/bin/true"]}, ""),
+        (
+            {"content": "a", "secretKeyRef": {"name": "a", "key": "b"}},
+            "secretKeyRef: content is given too: leave one of them out",
+        ),
+        (
+            {"content": None, "configMapKeyRef": {"name": "a", "key": "b"}, "secretKeyRef": {"name": "a", "key": "b"}},
+            "secretKeyRef: configMapKeyRef is given too: leave one of them out",
+        ),
+        (
+            {"content": None, "template": True, "secretKeyRef": {"name": "a", "key": "b"}},
+            "template: is not supported yet with secretKeyRef: leave it out",
+        ),
         ({"mode": "4755"}, "mode: 4755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         ({"mode": "2755"}, "mode: 2755 lets whoever runs it be somebody else, and no file that is brought may do that"),
         # One that is not checked itself is seen at its place where another is.
@@ -70,3 +83,24 @@ def test_values_of_a_host_are_put_in_on_each_and_hosts_are_compared_by_what_the_
     plain = file.model_copy(update={"template": None})
     assert n1.id == n2.id == edition_id(file) != edition_id(plain)
     assert edition_on(plain, "n1").content == "id={{ host.name }}\n"
+
+
+def secret_file(**parts: Any) -> RenderedFile:
+    return RenderedFile(path="/etc/web.pass", secret="0" * 31 + "1", **parts)
+
+
+def test_a_secret_is_put_there_for_root_alone_unless_the_manifest_says_otherwise() -> None:
+    assert secret_edition(secret_file(), "hunter2").mode == "0600"
+    assert secret_edition(secret_file(mode="0640"), "hunter2").mode == "0640"
+    assert edition_id(secret_file()) == edition_id(secret_file(mode="0600")) != edition_id(secret_file(mode="0640"))
+
+
+def test_what_is_in_a_secret_is_named_with_a_key_and_its_edition_by_that_name() -> None:
+    one, other = name_of_secret(b"k" * 32, "hunter2"), name_of_secret(b"l" * 32, "hunter2")
+    assert one == name_of_secret(b"k" * 32, "hunter2") != name_of_secret(b"k" * 32, "hunter3")
+    assert one != other, "who does not have the key cannot try passwords"
+    assert (
+        secret_edition(secret_file(), "hunter2").id
+        == secret_edition(secret_file(), "hunter3").id
+        == edition_id(secret_file())
+    )

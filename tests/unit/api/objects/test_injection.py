@@ -236,7 +236,7 @@ def test_fence_devices_that_smuggle_are_refused_by_the_schema(device: dict[str, 
     "resource",
     [
         # 33-39: what is not written cannot go wrong: it is refused as a whole
-        {"file": {"path": "/etc/a", "secretKeyRef": {"name": "c", "key": "k"}}},
+        {"file": {"path": "/etc/a", "template": True, "secretKeyRef": {"name": "c", "key": "k"}}},
         {"file": {"path": "/etc/a", "content": "a", "configMapKeyRef": {"name": "c", "key": "k"}}},
         {"file": {"path": "/etc/shadow"}},
         {"file": {"path": "/root/.ssh/id_rsa"}},

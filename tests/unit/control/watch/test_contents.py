@@ -9,10 +9,12 @@ from typing import Any
 from backstay_api.client.errors import Forbidden
 from backstay_api.memory.server import Fate
 from backstay_api.objects.kinds import CONFIG_MAPS, Raw
+from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_dev.simulator.virtualtime import run
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.contents import EACH_S, FORBIDDEN, ContentReader
+from backstay_operator.control.watch.secrets import SecretTexts
 from backstay_operator.planner.know.contents import MISSING, ConfigMapSeen
 from backstay_testing.control_scene import WALL, Scene, raw_service
 
@@ -26,7 +28,9 @@ class Reading:
     def __init__(self) -> None:
         self.scene = Scene()
         self.cache = Cache(clock=asyncio.get_running_loop().time, wall=lambda: WALL)
-        self.reader = ContentReader(self.scene.api("operator"), self.cache)
+        self.api = self.scene.api("operator")
+        self.texts = SecretTexts(self.api, namespace=SYSTEM_NAMESPACE)
+        self.reader = ContentReader(self.api, self.cache, self.texts, account="backstay-system:backstay-operator")
         self.weather = self.scene.weather_of("operator")
         self.pokes = 0
         self.cache.on_change = self._poked

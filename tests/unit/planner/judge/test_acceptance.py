@@ -28,11 +28,6 @@ LAG: Raw = {"name": "lag", "replication": {"command": ["/bin/lag"]}}
             id="the promoted copy of another service",
         ),
         pytest.param(a_service("web", LAG), "spec.resources[lag].replication", id="replication"),
-        pytest.param(
-            a_service("web", unit(), {**FILE, "file": {**FILE["file"], "secretKeyRef": {"name": "a", "key": "b"}}}),
-            "spec.resources[conf].file.secretKeyRef",
-            id="a file from a Secret",
-        ),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
 )
