@@ -57,6 +57,7 @@ __all__ = [
     "RenderedPrerequisite",
     "RenderedRecovery",
     "RenderedResource",
+    "RenderedRollout",
     "ResourceReport",
     "RoleOrder",
     "RoleReport",
@@ -1252,6 +1253,28 @@ class StandbyOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRollout:
+    """How another edition of a file is tried where the service runs, as its host is told it."""
+
+    SHAPE: ClassVar[Shape] = {
+        "soak": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+    }
+    soak: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            soak=raw.get("soak"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {}
+        if self.soak is not None:
+            wire["soak"] = self.soak
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedFile:
     """The same, as a host is told it."""
 
@@ -1270,6 +1293,7 @@ class RenderedFile:
         "reload": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
         "template": Field(of=bool),
         "use": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
+        "rollout": Field(of=RenderedRollout),
     }
     path: str
     sha256: str | None = None
@@ -1281,6 +1305,7 @@ class RenderedFile:
     reload: tuple[str, ...] = ()
     template: bool | None = None
     use: str = ""
+    rollout: RenderedRollout | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1295,6 +1320,7 @@ class RenderedFile:
             reload=tuple(raw.get("reload", ())),
             template=raw.get("template"),
             use=raw.get("use", ""),
+            rollout=None if (part := raw.get("rollout")) is None else RenderedRollout.from_wire(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1317,6 +1343,8 @@ class RenderedFile:
             wire["validate"] = list(self.validate_with)
         if self.template is not None:
             wire["template"] = self.template
+        if self.rollout is not None:
+            wire["rollout"] = self.rollout.to_wire()
         return wire
 
 

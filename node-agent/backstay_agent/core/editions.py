@@ -103,6 +103,10 @@ class Situated:
     restarts: int = 0
     """In place, in its epoch."""
     trying: Trying | None = None
+    soak_s: float | None = None
+    """None: as always."""
+    tries: str = ""
+    """How it is told to try an edition, in words; empty: as always."""
     now_s: float = 0.0
 
 
@@ -199,7 +203,7 @@ def _on_trial(view: Situated, here: str) -> Act | None:
     if view.restarts > trying.restarts or not view.is_well:
         why = view.trouble or "it failed, and was restarted"
         return Note(record.refusing(record.trial, f"the service was not well with it: {why}", is_reverting=True))
-    if view.now_s - trying.since_s >= SOAK_S:
+    if view.now_s - trying.since_s >= (SOAK_S if view.soak_s is None else view.soak_s):
         return Note(replace(record, good=record.trial, trial="", back=record.good))
     return None
 
@@ -225,6 +229,7 @@ def facts_of(view: Situated, *, trouble: str = "") -> dict[str, str]:
         words.TRIAL: record.trial,
         words.REFUSED: record.refused,
         words.WHY_REFUSED: trouble or record.why,
+        words.TRIES: view.tries,
     }
     return {name: fact for name, fact in said.items() if fact}
 

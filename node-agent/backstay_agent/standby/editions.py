@@ -31,7 +31,8 @@ from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import Disk, DiskTrouble
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought, tried_by
 from backstay_api.objects.plain import (
     ExpectedCopy,
     InstanceReport,
@@ -288,6 +289,7 @@ class Editions:
         if runs or clock_s() >= until_s:
             kept.chosen, use = ("", 0.0), ""
         is_well = report is not None and report.phase == "Running" and report.healthy
+        rollout = kept.file.rollout
         return Situated(
             record=kept.record,
             target=target,
@@ -298,6 +300,8 @@ class Editions:
             trouble=report.why if report is not None and not is_well else "",
             restarts=report.restarts if report is not None else 0,
             trying=kept.trying,
+            soak_s=seconds(rollout.soak) if rollout is not None and rollout.soak else None,
+            tries=tried_by(rollout),
             now_s=clock_s(),
         )
 

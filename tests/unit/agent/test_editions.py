@@ -11,8 +11,8 @@ from backstay_agent.core import editions
 from backstay_agent.core.editions import SOAK_S, Edition
 from backstay_agent.core.health import Verdict
 from backstay_api.memory.server import Change, Fate, Request
-from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, WHY_REFUSED
-from backstay_api.objects.plain import ExpectedCopy
+from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, TRIES, WHY_REFUSED
+from backstay_api.objects.plain import ExpectedCopy, RenderedRollout
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_testing.agent_world import World, enrolled, running
 from backstay_testing.editions import PATH, PROBED, A, B, bring, said, there, until_says
@@ -52,7 +52,7 @@ class Away:
         return None if self.is_away else 0.0
 
 
-async def on_trial(faults: Away | None = None) -> World:
+async def on_trial(faults: Away | None = None, rollout: RenderedRollout | None = None) -> World:
     """A service runs with a, and b is put on trial."""
     world = await enrolled(faults=faults)
     await bring(world, A, A)
@@ -67,7 +67,7 @@ async def on_trial(faults: Away | None = None) -> World:
     await world.until(is_staged)
     assert there(world) == "a"
     world.machine.log.clear()
-    await bring(world, B, B, revision=2)
+    await bring(world, B, B, revision=2, rollout=rollout)
     await until_says(world, TRIAL, B.id)
     return world
 
@@ -81,6 +81,15 @@ async def test_where_the_service_runs_it_is_reloaded_and_proven_after_a_while() 
     assert SOAK_S - 1 <= asyncio.get_running_loop().time() - begun_s <= SOAK_S + 2
     assert world.machine.log == ["put /etc/web.conf b", "reload server"]
     assert TRIAL not in (await said(world)).facts
+
+
+@in_virtual_time
+async def test_it_is_on_trial_for_as_long_as_the_manifest_says_and_its_agent_says_so() -> None:
+    world = await on_trial(rollout=RenderedRollout(soak="5s"))
+    begun_s = asyncio.get_running_loop().time()
+    found = await until_says(world, EDITION, B.id)
+    assert 4 <= asyncio.get_running_loop().time() - begun_s <= 7
+    assert found.facts[TRIES] == "soak 5s"
 
 
 @in_virtual_time

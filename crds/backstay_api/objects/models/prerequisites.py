@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from backstay_api.objects.bounds import MOST_CONTENT_CHARS
 
-from .base import Argv, Label, Model, Text, Timestamp
+from .base import Argv, Duration, Label, Model, Text, Timestamp
 
 # One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
 STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
@@ -91,6 +91,13 @@ class File(VerifiedFile):
     """Its content, from a Secret (later)."""
 
 
+class RenderedRollout(Model):
+    """How another edition of a file is tried where the service runs, as its host is told it."""
+
+    soak: Duration | None = None
+    """For how long what runs must be well with it. Not set: 30s."""
+
+
 class RenderedFile(VerifiedFile):
     """The same, as a host is told it."""
 
@@ -104,6 +111,8 @@ class RenderedFile(VerifiedFile):
     """Whether its content has values of the host in it."""
     use: EditionId = ""
     """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
+    rollout: RenderedRollout | None = None
+    """How it is tried where the service runs, where that is not as always."""
 
 
 class Tree(Model):

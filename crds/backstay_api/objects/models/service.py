@@ -84,6 +84,14 @@ class Promotion(Model):
     it fails, or prints no number, never is."""
 
 
+class Rollout(Model):
+    """How an edit of a file that is brought to hosts is tried where the service runs."""
+
+    soak: Duration | None = None
+    """For how long the service must be well with it, before it counts as proven: 1s to 1h. Default: 30s. With less, what breaks it later is
+    not taken back; with more, a failover goes with the edition before it for longer."""
+
+
 class HAServiceSpec(Model):
     """An ordered list of resources that live and move together, and the policy for them. Written by people."""
 
@@ -160,6 +168,9 @@ class HAServiceSpec(Model):
     """Services that come first, wherever they run. A cycle is refused in every service of it."""
     recovery: Recovery | None = None
     """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
+    rollout: Rollout | None = None
+    """How an edit of a file that is brought to hosts is tried where it runs. Default: what the file's `reload` names is reloaded, and must be
+    well for 30s."""
 
     @property
     def is_exclusive(self) -> bool:

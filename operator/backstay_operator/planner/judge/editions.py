@@ -10,8 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backstay_api.objects.editions import EDITION, KEEP, REFUSED, TRIAL, WHY_REFUSED, edition_id, is_brought, staged
+from backstay_api.objects.editions import (
+    EDITION,
+    KEEP,
+    REFUSED,
+    TRIAL,
+    TRIES,
+    WHY_REFUSED,
+    edition_id,
+    is_brought,
+    staged,
+    tried_by,
+)
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.prerequisites import RenderedRollout
 from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner.know import liveness
 from backstay_operator.planner.know.liveness import Liveness
@@ -39,6 +51,26 @@ class Rollout:
     """Hosts that could take over and are not gone, in their order."""
     before: Mapping[str, Facts] = field(default_factory=dict)
     """What hosts have said, by whichever manifest."""
+    tries: str = ""
+    """How it is to be tried, as hosts say that they do; empty: as always."""
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether what runs is just being tried with it: so it goes on, whatever an edit of the manifest has hosts say anew."""
+        return self.before.get(self.holder, {}).get(TRIAL) == self.target
+
+    @property
+    def unable(self) -> str:
+        """Why the host that runs the service could not try it as it is to be tried, in a sentence; empty: it can."""
+        if self.tries in ("", self.said.get(self.holder, {}).get(TRIES)):
+            return ""
+        return f"the agent of {self.holder} has not said that it can try it so ({self.tries}): upgrade it"
+
+    @property
+    def is_next(self) -> bool:
+        """Whether all others have it in place, so that it is for the host that runs the service to begin with it."""
+        is_open = self.target != self.proven and self.refusal is None and not self.is_on_trial
+        return is_open and bool(self.proven and self.holder) and self.is_staged and not self.waiting
 
     @property
     def refusal(self) -> tuple[str, str] | None:
@@ -62,12 +94,21 @@ class Rollout:
             return self.target  # it has never run
         if not self.proven:
             return KEEP  # it runs, and its host has not said yet with what
-        if self.proven == self.target or not self.holder or self.refusal is not None or not self.is_staged:
+        if self.proven == self.target or not self.holder or self.refusal is not None:
             return self.proven
-        waiting = [one for one in self.standing_by if self.said.get(one, {}).get(EDITION) != self.target]
+        if self.is_on_trial:
+            return self.target
+        if not self.is_staged:
+            return self.proven
         # One after the other, so that what cannot be put in place is found out on one host; the one that runs it comes last.
-        held_back = {*waiting[1:], self.holder} if waiting else set()
-        return self.proven if host in held_back else self.target
+        held_back = {*self.waiting[1:], self.holder} if self.waiting else set()
+        is_held = host in held_back or (host == self.holder and bool(self.unable))
+        return self.proven if is_held else self.target
+
+    @property
+    def waiting(self) -> list[str]:
+        """Those that stand by and do not have it in place yet."""
+        return [one for one in self.standing_by if self.said.get(one, {}).get(EDITION) != self.target]
 
 
 def rollout(
@@ -95,7 +136,15 @@ def rollout(
         said={host: facts for host, (facts, is_new) in said.items() if is_new},
         standing_by=[host for host in asked if host != holder and not _is_gone(world, host)],
         before={host: facts for host, (facts, _) in said.items()},
+        tries=tried_by(tried(service)),
     )
+
+
+def tried(service: HAService) -> RenderedRollout | None:
+    """How the host that runs it is told to try an edition; None: as always, which it knows."""
+    said = service.spec.rollout
+    found = RenderedRollout(soak=said.soak if said is not None else None)
+    return found if found != RenderedRollout() else None
 
 
 def _is_gone(world: World, host: str) -> bool:
@@ -103,7 +152,7 @@ def _is_gone(world: World, host: str) -> bool:
 
 
 def progress(world: World, service: HAService, instance: HAInstance, asked: Sequence[str]) -> tuple[str, str] | None:
-    """How far an edition is that is not in use yet: a reason and a sentence. None: all are."""
+    """What keeps an edition from being in use, if it has to be told: a reason and a sentence. None: nothing does."""
     for resource in prerequisites_of(service):
         told = contents.brought(world, service, instance, resource)
         if told is None or told.file is None:
@@ -121,4 +170,6 @@ def progress(world: World, service: HAService, instance: HAInstance, asked: Sequ
             # Of a content that is in a ConfigMap no more nobody wants to know why it was refused.
             if (why := facts.get(WHY_REFUSED, "")) and facts.get(REFUSED, found.target) == found.target:
                 return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {one}: {why}"
+        if found.is_next and found.unable:
+            return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {found.unable}"
     return None

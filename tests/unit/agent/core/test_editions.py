@@ -97,6 +97,16 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
             id="well for long enough: proven",
         ),
         pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=100.0 + SOAK_S, restarts=2, soak_s=300.0, **WELL),
+            None,
+            id="for as long as the manifest says",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, soak_s=1.0, **WELL),
+            Note(replace(AB, good=B.id, back=A.id)),
+            id="or no longer than that",
+        ),
+        pytest.param(
             view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, runs=True, trouble="no answer"),
             Note(ON_TRIAL.refusing(B.id, "the service was not well with it: no answer", is_reverting=True)),
             id="not well: refused, and taken back",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,3 +69,27 @@ ALL = {"n1": READY, "n2": READY, "n3": READY}
 )
 def test_which_edition_shall_be_in_place(said: dict[str, Facts], more: dict[str, Any], expected: str) -> None:
     assert "".join(uses(rollout(**{**more, **said}))) == expected
+
+
+def test_a_trial_goes_on_while_hosts_have_not_said_anew_what_they_have() -> None:
+    on_trial = {"n1": has(A, A, B, trial=B), "n2": DONE, "n3": DONE}
+    edited = Rollout(target=B, proven=A, holder="n1", said={}, standing_by=("n2", "n3"), before=on_trial)
+    assert uses(edited) == ["b", "b", "b"]
+
+
+SO = "soak 300s"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"n1": has(A, A, B, tries=SO), "n2": DONE}, "bb", id="its agent can"),
+        pytest.param({"n1": READY, "n2": DONE}, "ab", id="an agent that says nothing of it may not know it"),
+        pytest.param({"n1": has(A, A, B, tries="soak 1s"), "n2": DONE}, "ab", id="nor one that says another thing"),
+        pytest.param({"n1": READY, "n2": READY}, "ab", id="those that stand by try nothing"),
+    ],
+)
+def test_where_it_runs_an_agent_must_know_how_it_is_to_be_tried(said: dict[str, Any], expected: str) -> None:
+    found = rollout(**said)
+    assert "".join(uses(replace(found, tries=SO))[:2]) == expected
+    assert uses(found)[1] == "b"
