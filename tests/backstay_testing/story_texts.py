@@ -238,6 +238,8 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
             for condition in ("StandbyReady", "Degraded"):
                 _, reason, why = stage.told(name, condition)
                 yield f"{condition} of {name}", f"{name} {condition} {reason}: {why}"
+            if (told := stage.told(name, "Progressing"))[1].startswith("Edition"):
+                yield f"what {name} waits for", f"{name} Progressing {told[1]}: {told[2]}"
         for one in service.status.accepted_differences:
             counts = f"does not count: {one.ended}" if one.ended else "counts"
             yield (

@@ -172,6 +172,7 @@ class Editions:
                     await self._put(key, kept, view, wanted)
                 kept.chosen = (wanted, clock_s() + CHOSEN_S)
                 kept.seen = replace(await self._view(key, kept), now_s=0.0)
+                self._on_change()
             except (NotInstalled, DiskTrouble) as error:
                 return str(error)
         return ""

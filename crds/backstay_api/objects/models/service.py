@@ -90,6 +90,8 @@ class Rollout(Model):
     soak: Duration | None = None
     """For how long the service must be well with it, before it counts as proven: 1s to 1h. Default: 30s. With less, what breaks it later is
     not taken back; with more, a failover goes with the edition before it for longer."""
+    paused: bool | None = None
+    """Whether the host that runs the service waits, though all others have it in place: false lets it begin. What is on trial goes on."""
 
 
 class HAServiceSpec(Model):

@@ -28,6 +28,7 @@ from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner.know import liveness
 from backstay_operator.planner.know.liveness import Liveness
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.words import listed
 
 from . import contents
 from .prerequisites import last_ran_with, prerequisites_of
@@ -53,6 +54,8 @@ class Rollout:
     """What hosts have said, by whichever manifest."""
     tries: str = ""
     """How it is to be tried, as hosts say that they do; empty: as always."""
+    is_paused: bool = False
+    """A person lets the host that runs the service wait."""
 
     @property
     def is_on_trial(self) -> bool:
@@ -102,7 +105,7 @@ class Rollout:
             return self.proven
         # One after the other, so that what cannot be put in place is found out on one host; the one that runs it comes last.
         held_back = {*self.waiting[1:], self.holder} if self.waiting else set()
-        is_held = host in held_back or (host == self.holder and bool(self.unable))
+        is_held = host in held_back or (host == self.holder and (self.is_paused or bool(self.unable)))
         return self.proven if is_held else self.target
 
     @property
@@ -129,14 +132,18 @@ def rollout(
     }
     last, holder = last_ran_with(service, resource), instance.holder
     facts_there = said[holder][0] if holder in said else {}
+    last_with = last.facts.get(EDITION, "") if last is not None else ""
+    # Where it has just come to run, its host may have said no more than what was in place while it stood by: nobody has run that.
+    has_said = last is None or last.host == holder
     return Rollout(
         target=edition_id(resource.file),
-        proven=facts_there.get(EDITION, "") or (last.facts.get(EDITION, "") if last is not None else ""),
+        proven=(facts_there.get(EDITION, "") if has_said else "") or last_with,
         holder=holder,
         said={host: facts for host, (facts, is_new) in said.items() if is_new},
         standing_by=[host for host in asked if host != holder and not _is_gone(world, host)],
         before={host: facts for host, (facts, _) in said.items()},
         tries=tried_by(tried(service)),
+        is_paused=bool(service.spec.rollout and service.spec.rollout.paused),
     )
 
 
@@ -173,3 +180,14 @@ def progress(world: World, service: HAService, instance: HAInstance, asked: Sequ
         if found.is_next and found.unable:
             return "EditionWaiting", f"{resource.name}: {path} stays as it was for now: {found.unable}"
     return None
+
+
+def paused(world: World, service: HAService, instance: HAInstance, asked: Sequence[str]) -> str:
+    """Which editions wait for a person, and what lets them go, in a sentence; empty: none."""
+    waits: list[str] = []
+    for resource in prerequisites_of(service):
+        told = contents.brought(world, service, instance, resource)
+        found = rollout(world, service, instance, told, asked) if told is not None else None
+        if told is not None and told.file is not None and found is not None and found.is_paused and found.is_next:
+            waits.append(f"{resource.name}: {told.file.path} stays as it was on {found.holder}")
+    return f"{listed(waits)}: set spec.rollout.paused to false, and it is tried there" if waits else ""

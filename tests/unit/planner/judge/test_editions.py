@@ -77,6 +77,23 @@ def test_a_trial_goes_on_while_hosts_have_not_said_anew_what_they_have() -> None
     assert uses(edited) == ["b", "b", "b"]
 
 
+@pytest.mark.parametrize(
+    ("said", "expected", "is_next"),
+    [
+        pytest.param({"n1": READY, "n2": OLD}, "aa", False, id="staged and checked as ever"),
+        pytest.param({"n1": READY, "n2": READY}, "ab", False, id="those that stand by have it"),
+        pytest.param({"n1": READY, "n2": DONE}, "ab", True, id="and the one that runs it waits"),
+        pytest.param({"n1": has(A, A, B, trial=B), "n2": DONE}, "bb", False, id="what is on trial goes on"),
+        pytest.param({"n1": READY, "n2": has(A, A, refused=B)}, "aa", False, id="what is refused waits for nobody"),
+        pytest.param({"n1": DONE, "n2": DONE}, "bb", False, id="what is proven neither"),
+    ],
+)
+def test_while_it_is_paused_the_host_that_runs_it_waits(said: dict[str, Any], expected: str, is_next: bool) -> None:
+    proven = said["n1"]["edition"]
+    found = replace(rollout(proven=proven, **said), is_paused=True)
+    assert ("".join(uses(found)[:2]), found.is_next) == (expected, is_next)
+
+
 SO = "soak 300s"
 
 
