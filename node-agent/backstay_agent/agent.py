@@ -109,6 +109,7 @@ class Agent:
             wall=settings.wall,
             leaving=self._how_it_leaves,
             drifted=self._drifted,
+            take_back=lambda record: self._editions.take_back(record.uid),
         )
         self.supervisor = Supervisor(tools)
         self.link = Link(

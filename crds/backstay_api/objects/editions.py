@@ -97,7 +97,10 @@ def _values(host: str) -> Mapping[str, str]:
 
 def tried_by(rollout: Any) -> str:
     """How an edition is tried where the service runs, as hosts say that they do; empty: as always, which every agent can."""
-    return f"soak {rollout.soak}" if rollout is not None and rollout.soak else ""
+    if rollout is None:
+        return ""
+    said = "restart" if rollout.restart else "", f"soak {rollout.soak}" if rollout.soak else ""
+    return ", ".join(filter(None, said))
 
 
 def staged(facts: Mapping[str, str]) -> frozenset[str]:

@@ -1258,17 +1258,22 @@ class RenderedRollout:
 
     SHAPE: ClassVar[Shape] = {
         "soak": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "restart": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
     }
     soak: str | None = None
+    restart: tuple[str, ...] = ()
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             soak=raw.get("soak"),
+            restart=tuple(raw.get("restart", ())),
         )
 
     def to_wire(self) -> dict[str, Any]:
-        wire: dict[str, Any] = {}
+        wire: dict[str, Any] = {
+            "restart": list(self.restart),
+        }
         if self.soak is not None:
             wire["soak"] = self.soak
         return wire

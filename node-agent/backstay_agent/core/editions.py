@@ -105,6 +105,8 @@ class Situated:
     trying: Trying | None = None
     soak_s: float | None = None
     """None: as always."""
+    is_restarted: bool = False
+    """What runs is restarted at the moment because that was asked for: nothing follows from its not being well."""
     tries: str = ""
     """How it is told to try an edition, in words; empty: as always."""
     now_s: float = 0.0
@@ -186,6 +188,18 @@ def _where_it_runs(view: Situated) -> Act | None:
     return Note(replace(record, trial=view.use)) if is_next and view.is_well and _is_good_there(view) else None
 
 
+def before_a_start(view: Situated) -> Note | Put | None:
+    """What is done next before what has run here in this epoch is started anew: it does not begin with what has failed. None: it may begin."""
+    record, here = view.record, in_place(view)
+    if record.trial:
+        return Note(record.refusing(record.trial, "the service was not well with it, and had to be started anew"))
+    before = record.good or record.back
+    if before not in record.editions or record.editions[before].is_seen_in(view.there):
+        return Note(replace(record, is_reverting=False)) if record.is_reverting else None
+    has_failed = bool(here) and here == record.refused
+    return Put(before) if has_failed or record.is_reverting else None
+
+
 def _is_good_there(view: Situated) -> bool:
     """Another edition can come to the very bytes and rights: then both are in place."""
     good = view.record.editions.get(view.record.good)
@@ -200,6 +214,8 @@ def _on_trial(view: Situated, here: str) -> Act | None:
         return Put(record.trial)
     if trying is None or trying.edition != record.trial:
         return Tell(record.trial)
+    if view.is_restarted:
+        return None
     if view.restarts > trying.restarts or not view.is_well:
         why = view.trouble or "it failed, and was restarted"
         return Note(record.refusing(record.trial, f"the service was not well with it: {why}", is_reverting=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from backstay_agent.core.editions import (
     Situated,
     Tell,
     Trying,
+    before_a_start,
     facts_of,
     fault_of,
     in_place,
@@ -70,6 +71,12 @@ class Running(Protocol):
 
     def hands_off(self, uid: str) -> str:
         """Why nothing of it is touched; empty: it is."""
+
+    async def restart(self, uid: str, names: Collection[str]) -> str:
+        """Restart these resources of it. Why they have not come up, in a sentence; empty: they work."""
+
+    def is_restarted(self, uid: str) -> bool:
+        """Whether it is restarted at the moment because that was asked for."""
 
 
 @dataclass
@@ -158,6 +165,24 @@ class Editions:
         mine = [(key, kept) for key, kept in self._kept.items() if key[0] == uid]
         whys = [await self._taken(key, kept, expected.get(key[1], "")) for key, kept in mine]
         return "; ".join(filter(None, whys))
+
+    async def take_back(self, uid: str) -> str:
+        """Before what has run here is started anew: put back what was there before an edition that has failed. What keeps it from that, in
+        a sentence; empty: nothing."""
+        whys = [await self._taken_back(key, kept) for key, kept in self._kept.items() if key[0] == uid]
+        return "; ".join(filter(None, whys))
+
+    async def _taken_back(self, key: Key, kept: _Kept) -> str:
+        if self._refused(key, kept):
+            return ""  # it is not touched, whatever is there
+        async with kept.lock:
+            try:
+                while (act := before_a_start(view := await self._view(key, kept))) is not None:
+                    await self._carry_out(key, kept, view, act)
+            except (NotInstalled, DiskTrouble) as error:
+                return str(error)
+        kept.wake.set()
+        return ""
 
     async def _taken(self, key: Key, kept: _Kept, expected: str) -> str:
         if why := self._refused(key, kept):
@@ -271,6 +296,8 @@ class Editions:
 
     async def _told(self, uid: str, file: RenderedFile) -> str:
         """Why what runs has not read its files anew, in a sentence; empty: it has."""
+        if file.rollout is not None and file.rollout.restart:
+            return await self._running.restart(uid, file.rollout.restart)
         # By name: what was started comes before what an edit wants of it.
         running = {one.name: one for one in reversed(self._running.ours().get(uid, ())) if one.name in file.reload}
         try:
@@ -301,6 +328,7 @@ class Editions:
             trouble=report.why if report is not None and not is_well else "",
             restarts=report.restarts if report is not None else 0,
             trying=kept.trying,
+            is_restarted=self._running.is_restarted(key[0]),
             soak_s=seconds(rollout.soak) if rollout is not None and rollout.soak else None,
             tries=tried_by(rollout),
             now_s=clock_s(),

@@ -96,6 +96,8 @@ class RenderedRollout(Model):
 
     soak: Duration | None = None
     """For how long what runs must be well with it. Not set: 30s."""
+    restart: Annotated[list[Label], Field(max_length=64)] = []
+    """What is restarted once it is in place, by the names of resources, and what stands on it. Empty: the file's `reload` is reloaded."""
 
 
 class RenderedFile(VerifiedFile):

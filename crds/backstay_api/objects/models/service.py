@@ -87,6 +87,9 @@ class Promotion(Model):
 class Rollout(Model):
     """How an edit of a file that is brought to hosts is tried where the service runs."""
 
+    strategy: Literal["Reload", "Restart", "Move"] | None = None
+    """Reload (default): the units that the file's `reload` names read it. Restart: these are restarted, and what stands on them; where it
+    names none, all but addresses and filesystems. That counts as no failure. Move: it moves to a host that has it (later)."""
     soak: Duration | None = None
     """For how long the service must be well with it, before it counts as proven: 1s to 1h. Default: 30s. With less, what breaks it later is
     not taken back; with more, a failover goes with the edition before it for longer."""

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 
 from backstay_api.objects.editions import KEEP, is_referred
 from backstay_api.objects.models import HAInstance, HAService
-from backstay_api.objects.models.prerequisites import (
-    CopyQuestion,
-    PrerequisiteOrder,
-    RenderedPrerequisite,
-    RenderedRollout,
-)
+from backstay_api.objects.models.prerequisites import CopyQuestion, PrerequisiteOrder, RenderedPrerequisite
 from backstay_api.objects.models.resources import Resource
 from backstay_operator.planner.judge import contents, editions, where
 from backstay_operator.planner.judge.acceptance import Accepted
@@ -34,9 +29,7 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
         yield from stored(world, instance)
         return
     wanted = _known(world, slot.in_force, instance)
-    is_unmanaged = slot.in_force.spec.state == "Unmanaged"
     rollouts = {one.name: editions.rollout(world, slot.in_force, instance, one, slot.asked) for one in wanted}
-    tried = editions.tried(slot.in_force)
     for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if wanted else ():
         yield (
             host,
@@ -45,7 +38,7 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
                 namespace=instance.metadata.namespace or "",
                 name=instance.metadata.name,
                 revision=slot.in_force.metadata.generation or 0,
-                resources=[_told(one, rollouts[one.name], tried, host, is_unmanaged=is_unmanaged) for one in wanted],
+                resources=[_told(one, rollouts[one.name], slot.in_force, host) for one in wanted],
             ),
         )
 
@@ -57,15 +50,15 @@ def _known(world: World, service: HAService, instance: HAInstance) -> list[Resou
     return [one for one in known if one.file is None or not is_referred(one.file)]
 
 
-def _told(
-    resource: Resource, rollout: Rollout | None, tried: RenderedRollout | None, host: str, *, is_unmanaged: bool
-) -> RenderedPrerequisite:
+def _told(resource: Resource, rollout: Rollout | None, service: HAService, host: str) -> RenderedPrerequisite:
     told = resource.as_prerequisite
     if rollout is None or told.file is None:
         return told
     # What is Unmanaged is touched nowhere; where it runs the agent has been told so.
+    is_unmanaged = service.spec.state == "Unmanaged"
     use = KEEP if is_unmanaged and host != rollout.holder else rollout.use(host)
-    return told.model_copy(update={"file": told.file.model_copy(update={"use": use, "rollout": tried})})
+    more = {"use": use, "rollout": editions.tried(service, resource)}
+    return told.model_copy(update={"file": told.file.model_copy(update=more)})
 
 
 def questions(world: World, slot: Slot) -> Iterator[tuple[str, CopyQuestion]]:

@@ -25,6 +25,7 @@ from backstay_api.objects.editions import (
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import RenderedRollout
 from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.resource_kinds import is_address, is_prerequisite
 from backstay_operator.planner.know import liveness
 from backstay_operator.planner.know.liveness import Liveness
 from backstay_operator.planner.know.world import World
@@ -142,16 +143,28 @@ def rollout(
         said={host: facts for host, (facts, is_new) in said.items() if is_new},
         standing_by=[host for host in asked if host != holder and not _is_gone(world, host)],
         before={host: facts for host, (facts, _) in said.items()},
-        tries=tried_by(tried(service)),
+        tries=tried_by(tried(service, resource)),
         is_paused=bool(service.spec.rollout and service.spec.rollout.paused),
     )
 
 
-def tried(service: HAService) -> RenderedRollout | None:
-    """How the host that runs it is told to try an edition; None: as always, which it knows."""
+def tried(service: HAService, resource: Resource) -> RenderedRollout | None:
+    """How the host that runs it is told to try an edition of this file; None: as always, which it knows."""
     said = service.spec.rollout
-    found = RenderedRollout(soak=said.soak if said is not None else None)
+    if said is None:
+        return None
+    restart = (resource.file.reload if resource.file is not None else []) or _all_that_serve(service)
+    found = RenderedRollout(soak=said.soak, restart=restart if said.strategy == "Restart" else [])
     return found if found != RenderedRollout() else None
+
+
+def _all_that_serve(service: HAService) -> list[str]:
+    """What has files that it reads: no address, no filesystem, and nothing that is only looked at."""
+    return [
+        one.name
+        for one in service.spec.resources
+        if not (is_prerequisite(one) or is_address(one) or one.mount is not None)
+    ]
 
 
 def _is_gone(world: World, host: str) -> bool:
