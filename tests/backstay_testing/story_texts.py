@@ -244,8 +244,7 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
             for condition in ("StandbyReady", "Degraded"):
                 _, reason, why = stage.told(name, condition)
                 yield f"{condition} of {name}", f"{name} {condition} {reason}: {why}"
-            if (told := stage.told(name, "Progressing"))[1].startswith("Edition"):
-                yield f"what {name} waits for", f"{name} Progressing {told[1]}: {told[2]}"
+            yield from _editions_waiting(stage, name)
         for one in service.status.accepted_differences:
             counts = f"does not count: {one.ended}" if one.ended else "counts"
             yield (
@@ -270,6 +269,12 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
     for host in stage.world.hosts.values():
         found = next(one for one in host.status.conditions if one.type == "Ready")
         yield host.metadata.name, f"{host.metadata.name} is {found.reason}: {found.message}"
+
+
+def _editions_waiting(stage: Stage, name: str) -> Iterator[tuple[str, str]]:
+    _, reason, why = stage.told(name, "Progressing")
+    if reason.startswith("Edition"):
+        yield f"what {name} waits for", f"{name} Progressing {reason}: {why}"
 
 
 def _judged(stage: Stage, name: str) -> str:

@@ -10,6 +10,7 @@ _ROLLOUT: Final = f"{UNIT}/planner/judge/test_editions.py"
 _DECIDED: Final = f"{UNIT}/agent/core/test_editions.py"
 _BROUGHT: Final = f"{UNIT}/agent/test_editions.py"
 _TROUBLE: Final = f"{UNIT}/agent/test_editions_trouble.py"
+_RESTARTS: Final = f"{UNIT}/agent/test_edition_restarts.py"
 _PUT: Final = f"{UNIT}/agent/drivers/tools/test_installing.py"
 _FAULTS: Final = f"{UNIT}/api/objects/test_editions.py"
 _CONTENTS: Final = f"{UNIT}/planner/judge/test_contents.py"
@@ -65,6 +66,48 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'if self.tries in ("", self.said.get(self.holder, {}).get(TRIES)):',
         "if True:",
         _ROLLOUT,
+    ),
+    one(
+        "a rollout that moves is refused, for nobody carries it out",
+        f"{PLANNER}/judge/unsupported.py",
+        '("Reload", "Restart")',
+        '("Reload", "Restart", "Move")',
+        _STORIES,
+    ),
+    one(
+        "what reads its files only at its start is restarted, where that is asked for",
+        f"{AGENT}/run/runner.py",
+        "self._applying.failed_for | self.asked.begin()",
+        "self._applying.failed_for",
+        _RESTARTS,
+    ),
+    one(
+        "what was asked for is restarted once",
+        f"{AGENT}/run/asked.py",
+        "        self._names = frozenset()  # whoever",
+        "        # whoever",
+        _RESTARTS,
+    ),
+    one(
+        "a restart that was asked for speaks against no edition",
+        f"{AGENT}/core/editions.py",
+        "    if view.is_restarted:\n        return None\n",
+        "",
+        _DECIDED,
+    ),
+    one(
+        "nothing is started anew with what has failed",
+        f"{AGENT}/agent.py",
+        "            take_back=lambda record: self._editions.take_back(record.uid),\n",
+        "",
+        _RESTARTS,
+    ),
+    one(
+        "what was on trial has failed where all of it must be started anew",
+        f"{AGENT}/core/editions.py",
+        "return Put(before) if has_failed or record.is_reverting else None",
+        "return None",
+        _DECIDED,
     ),
     one(
         "while it is paused the host that runs the service waits",

@@ -82,12 +82,13 @@ async def must_be_allowed(
 
 async def must_be_fit(tools: Tools, record: Record, resources: Sequence[RenderedResource], say: Say) -> None:
     """Raises StartFailed where it is not allowed; and, before anything of this epoch was started here, where what it needs has changed
-    since the host was chosen. What has run here goes on as it is: no edit keeps it from being restarted.
+    since the host was chosen. What has run here goes on as it is: no edit keeps it from being restarted, but it begins with no file
+    that has just failed here.
     """
     await must_be_allowed(tools, record, resources, say)
     if record.may_run:
         return
-    if why := await (tools.take_back if record.begun_at_s else tools.drifted)(record):
+    if why := await (tools.take_back(record) if record.begun_at_s else tools.drifted(record)):
         raise StartFailed(why)
 
 

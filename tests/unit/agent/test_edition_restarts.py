@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from backstay_agent.core.editions import SOAK_S
+import pytest
+
+from backstay_agent.core.editions import SOAK_S, Edition
 from backstay_agent.core.health import Verdict
+from backstay_agent.fake_files import FakeInstaller
 from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, TRIES, WHY_REFUSED
 from backstay_api.objects.plain import RenderedRollout
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -75,3 +78,36 @@ async def test_with_what_it_does_not_start_it_is_started_with_what_was_before() 
     assert await _is_counted(world) == 0
     await asyncio.sleep(3 * SOAK_S)
     assert world.machine.log.count("put /etc/web.conf b") == 1
+
+
+@in_virtual_time
+async def test_it_is_not_started_anew_before_what_was_there_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    put = FakeInstaller.put
+
+    async def slow(self: FakeInstaller, path: str, edition: Edition) -> None:
+        await asyncio.sleep(3 if edition.content == "a" else 0)
+        await put(self, path, edition)
+
+    world = await enrolled()
+    world.machine.fatal["b"] = "web.service exited with 1: line 3"
+    monkeypatch.setattr(FakeInstaller, "put", slow)
+    await _brought(world)
+    await until_says(world, REFUSED, B.id)
+    await world.phase_is("Running")
+    assert _done(world)[-2:] == ["put /etc/web.conf a", "start unit web.service"]
+
+
+@in_virtual_time
+async def test_nothing_is_asked_of_what_does_not_run() -> None:
+    world = await enrolled()
+    assert world.agent is not None
+    ask = world.agent.supervisor.restart
+    assert await ask("u1", ["server"]) == "it does not run now"
+    await world.order(resources=PROBED)
+    await world.phase_is("Running")
+    both = [asyncio.create_task(ask("u1", ["server"])) for _ in range(2)]
+    assert await asyncio.gather(*both) == ["", ""]
+    assert _done(world).count("stop unit web.service") == 2
+    await world.order(resources=PROBED, want="Down")
+    await world.phase_is("Stopped")
+    assert await ask("u1", ["server"]) == "it does not run now"

@@ -91,6 +91,7 @@ def test_every_path_of_the_table_is_a_field() -> None:
         recovery={"restarts": 3},
         placement={"stickiness": 1},
         dependsOn=[{"service": "net"}],
+        rollout={"soak": "5s"},
     )
     for path, _ in unsupported._PATHS:
         assert list(unsupported._values(everything.spec, path, "spec")), path
