@@ -66,8 +66,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the chosen host looks once more before it starts",
         f"{AGENT}/run/tools.py",
-        "(why := await tools.drifted(record))",
-        "(why := '')",
+        "if record.begun_at_s else tools.drifted(record)",
+        "if record.begun_at_s else _nothing(record)",
         _STORIES,
         "sim:drift:20",
     ),

@@ -25,7 +25,7 @@ from backstay_api.objects.editions import (
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.prerequisites import RenderedRollout
 from backstay_api.objects.models.resources import Resource
-from backstay_api.objects.resource_kinds import is_address, is_prerequisite
+from backstay_api.objects.resource_kinds import kinds_in
 from backstay_operator.planner.know import liveness
 from backstay_operator.planner.know.liveness import Liveness
 from backstay_operator.planner.know.world import World
@@ -159,11 +159,12 @@ def tried(service: HAService, resource: Resource) -> RenderedRollout | None:
 
 
 def _all_that_serve(service: HAService) -> list[str]:
-    """What has files that it reads: no address, no filesystem, and nothing that is only looked at."""
+    """What has files that it reads: no address, no filesystem (which hosts share), and nothing that is only looked at."""
+    kinds = {one.name: kind for one in service.spec.resources for kind, _ in kinds_in([one])}
     return [
-        one.name
-        for one in service.spec.resources
-        if not (is_prerequisite(one) or is_address(one) or one.mount is not None)
+        name
+        for name, kind in kinds.items()
+        if not (kind.is_prerequisite or kind.is_address or kind.strategy == "Share")
     ]
 
 
