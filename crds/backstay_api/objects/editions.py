@@ -25,7 +25,9 @@ REFUSED: Final = "refused"
 WHY_REFUSED: Final = "why"
 TRIES: Final = "tries"
 """A fact: how another edition is tried there, where its agent has been told that and can do it (`tried_by`)."""
-ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED, TRIES)
+RETRIED: Final = "retried"
+"""A fact: when a person had what was refused tried again, as the manifest says it; what was refused there before is forgotten."""
+ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED, TRIES, RETRIED)
 """What hosts say of editions beside what they are compared by."""
 
 

@@ -1259,15 +1259,18 @@ class RenderedRollout:
     SHAPE: ClassVar[Shape] = {
         "soak": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
         "restart": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "retriedAt": Field(of=str),
     }
     soak: str | None = None
     restart: tuple[str, ...] = ()
+    retried_at: str | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             soak=raw.get("soak"),
             restart=tuple(raw.get("restart", ())),
+            retried_at=raw.get("retriedAt"),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1276,6 +1279,8 @@ class RenderedRollout:
         }
         if self.soak is not None:
             wire["soak"] = self.soak
+        if self.retried_at is not None:
+            wire["retriedAt"] = self.retried_at
         return wire
 
 

@@ -110,6 +110,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _DECIDED,
     ),
     one(
+        "what was refused is tried again where a person says so",
+        f"{PLANNER}/judge/editions.py",
+        '            if self.retried not in ("", facts.get(RETRIED)):\n',
+        "            if False:\n",
+        _ROLLOUT,
+    ),
+    one(
+        "an agent that cannot forget what was refused is not told to try it again",
+        f"{PLANNER}/judge/editions.py",
+        '        if self.retried not in ("", said.get(RETRIED)):\n',
+        "        if False:\n",
+        _ROLLOUT,
+    ),
+    one(
+        "what a person had tried again is tried once",
+        f"{AGENT}/core/editions.py",
+        'if view.retried not in ("", record.retried):',
+        "if view.retried and record.refused:",
+        _DECIDED,
+    ),
+    one(
         "while it is paused the host that runs the service waits",
         f"{PLANNER}/judge/editions.py",
         "(self.is_paused or bool(self.unable))",

@@ -41,6 +41,8 @@ class FileRecord:
     """The last that has failed here, and is not tried again."""
     why: str = ""
     """Why it is refused, in a sentence."""
+    retried: str = ""
+    """When a person last had what was refused tried again."""
 
     def with_edition(self, edition: Edition, *, is_checked: bool = False) -> FileRecord:
         known = (*self.checked, edition.id) if is_checked and edition.id not in self.checked else self.checked
@@ -58,8 +60,10 @@ class FileRecord:
         return replace(self, editions=left, checked=tuple(one for one in self.checked if one in left))
 
     def to_json(self) -> dict[str, Any]:
-        """An agent of the release before knows no values of hosts, and need not where there are none."""
+        """An agent of the release before knows no values of hosts and no second tries, and need not where there are none."""
         raw = asdict(self)
+        if not self.retried:
+            del raw["retried"]
         for edition in raw["editions"].values():
             if not edition["named"]:
                 del edition["named"]
@@ -109,6 +113,8 @@ class Situated:
     """What runs is restarted at the moment because that was asked for: nothing follows from its not being well."""
     tries: str = ""
     """How it is told to try an edition, in words; empty: as always."""
+    retried: str = ""
+    """When a person last had what was refused tried again, as the manifest says it; empty: never."""
     now_s: float = 0.0
 
 
@@ -226,6 +232,8 @@ def _on_trial(view: Situated, here: str) -> Act | None:
 
 def _staging(view: Situated) -> Act | None:
     record, target = view.record, view.target
+    if view.retried not in ("", record.retried):
+        return Note(replace(record, refused="", why="", retried=view.retried))
     if record.refused and record.refused != target.id:
         return Note(replace(record, refused="", why=""))
     if target.id not in record.editions:
@@ -246,6 +254,7 @@ def facts_of(view: Situated, *, trouble: str = "") -> dict[str, str]:
         words.REFUSED: record.refused,
         words.WHY_REFUSED: trouble or record.why,
         words.TRIES: view.tries,
+        words.RETRIED: record.retried,
     }
     return {name: fact for name, fact in said.items() if fact}
 

@@ -331,6 +331,7 @@ class Editions:
             is_restarted=self._running.is_restarted(key[0]),
             soak_s=seconds(rollout.soak) if rollout is not None and rollout.soak else None,
             tries=tried_by(rollout),
+            retried=(rollout.retried_at or "") if rollout is not None else "",
             now_s=clock_s(),
         )
 

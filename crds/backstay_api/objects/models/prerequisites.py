@@ -98,6 +98,8 @@ class RenderedRollout(Model):
     """For how long what runs must be well with it. Not set: 30s."""
     restart: Annotated[list[Label], Field(max_length=64)] = []
     """What is restarted once it is in place, by the names of resources, and what stands on it. Empty: the file's `reload` is reloaded."""
+    retried_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """When it changes, what was refused is checked and tried again."""
 
 
 class RenderedFile(VerifiedFile):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.recovery import ErrorType
@@ -95,6 +95,9 @@ class Rollout(Model):
     not taken back; with more, a failover goes with the edition before it for longer."""
     paused: bool | None = None
     """Whether the host that runs the service waits, though all others have it in place: false lets it begin. What is on trial goes on."""
+    retried_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Any text, a time for instance. When it changes, what was refused is tried again, once. Default: it is refused until the content is
+    another."""
 
 
 class HAServiceSpec(Model):

@@ -14,6 +14,7 @@ from backstay_api.objects.editions import (
     EDITION,
     KEEP,
     REFUSED,
+    RETRIED,
     TRIAL,
     TRIES,
     WHY_REFUSED,
@@ -55,6 +56,8 @@ class Rollout:
     """What hosts have said, by whichever manifest."""
     tries: str = ""
     """How it is to be tried, as hosts say that they do; empty: as always."""
+    retried: str = ""
+    """When a person last had what was refused tried again; empty: never."""
     is_paused: bool = False
     """A person lets the host that runs the service wait."""
 
@@ -66,7 +69,10 @@ class Rollout:
     @property
     def unable(self) -> str:
         """Why the host that runs the service could not try it as it is to be tried, in a sentence; empty: it can."""
-        if self.tries in ("", self.said.get(self.holder, {}).get(TRIES)):
+        said = self.said.get(self.holder, {})
+        if self.retried not in ("", said.get(RETRIED)):
+            return f"the agent of {self.holder} has not said that it tries again what was refused: upgrade it"
+        if self.tries in ("", said.get(TRIES)):
             return ""
         return f"the agent of {self.holder} has not said that it can try it so ({self.tries}): upgrade it"
 
@@ -80,6 +86,8 @@ class Rollout:
     def refusal(self) -> tuple[str, str] | None:
         """Who has refused what the manifest wants, and why."""
         for host, facts in sorted(self.before.items()):
+            if self.retried not in ("", facts.get(RETRIED)):
+                continue  # it was said before a person had it tried again
             if facts.get(REFUSED) == self.target:
                 return host, facts.get(WHY_REFUSED, "it has failed there")
             if facts.get(TRIAL) == self.target and host != self.holder:
@@ -144,6 +152,7 @@ def rollout(
         standing_by=[host for host in asked if host != holder and not _is_gone(world, host)],
         before={host: facts for host, (facts, _) in said.items()},
         tries=tried_by(tried(service, resource)),
+        retried=(service.spec.rollout.retried_at if service.spec.rollout else None) or "",
         is_paused=bool(service.spec.rollout and service.spec.rollout.paused),
     )
 
@@ -154,7 +163,8 @@ def tried(service: HAService, resource: Resource) -> RenderedRollout | None:
     if said is None:
         return None
     restart = (resource.file.reload if resource.file is not None else []) or _all_that_serve(service)
-    found = RenderedRollout(soak=said.soak, restart=restart if said.strategy == "Restart" else [])
+    restart = restart if said.strategy == "Restart" else []
+    found = RenderedRollout(soak=said.soak, restart=restart, retried_at=said.retried_at)
     return found if found != RenderedRollout() else None
 
 

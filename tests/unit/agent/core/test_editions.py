@@ -155,6 +155,16 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
             Note(record(A)),
             id="what was refused is forgotten with another edit",
         ),
+        pytest.param(
+            view(replace(record(A), refused=B.id, why="bad"), use=A, there=A, retried="now"),
+            Note(replace(record(A), retried="now")),
+            id="and where a person has it tried again",
+        ),
+        pytest.param(
+            view(replace(record(A).with_edition(B), refused=B.id, retried="now"), use=A, there=A, retried="now"),
+            None,
+            id="once",
+        ),
     ],
 )
 def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
@@ -164,6 +174,8 @@ def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
 def test_values_of_a_host_are_remembered_and_where_there_are_none_as_the_release_before_knows_it() -> None:
     for kept in (record(A, MINE), record(A, Edition(None), Edition(""))):
         assert FileRecord.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+    assert "retried" not in record(A).to_json()
+    assert FileRecord.from_json(replace(record(A), retried="now").to_json()).retried == "now"
     assert record(A).to_json()["editions"][A.id].keys() == {"content", "owner", "group", "mode"}
 
 

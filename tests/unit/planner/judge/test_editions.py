@@ -110,3 +110,27 @@ def test_where_it_runs_an_agent_must_know_how_it_is_to_be_tried(said: dict[str, 
     found = rollout(**said)
     assert "".join(uses(replace(found, tries=SO))[:2]) == expected
     assert uses(found)[1] == "b"
+
+
+AT = "2026-11-28T14:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"n1": has(A, A, refused=B), "n2": DONE}, "aa", id="it has not forgotten yet, and cannot have it"),
+        pytest.param({"n1": has(A, A, B, retried=AT), "n2": READY}, "ab", id="it has: begun anew"),
+        pytest.param({"n1": has(A, A, B, retried=AT), "n2": DONE}, "bb", id="and tried where it runs"),
+        pytest.param({"n1": has(A, A, B), "n2": DONE}, "ab", id="an agent that says nothing of it would not forget"),
+        pytest.param({"n1": has(A, A, refused=B, retried=AT), "n2": DONE}, "aa", id="refused once more"),
+    ],
+)
+def test_what_was_refused_is_tried_again_where_a_person_says_so(said: dict[str, Any], expected: str) -> None:
+    assert "".join(uses(replace(rollout(**said), retried=AT))[:2]) == expected
+
+
+def test_what_was_on_trial_where_a_host_was_lost_is_tried_again_where_a_person_says_so() -> None:
+    lost = {"n1": has(A, A, B, trial=B)}
+    there = has(A, A, B, retried=AT)
+    found = Rollout(target=B, proven=A, holder="n2", said={"n2": there}, before={**lost, "n2": there})
+    assert (found.use("n2"), replace(found, retried=AT).use("n2")) == (A, B)
