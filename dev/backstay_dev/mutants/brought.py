@@ -63,7 +63,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what an agent does not know how to try it does not begin with",
         f"{PLANNER}/judge/editions.py",
-        'if self.tries in ("", self.said.get(self.holder, {}).get(TRIES)):',
+        'if self.tries in ("", said.get(TRIES)):',
         "if True:",
         _ROLLOUT,
     ),
