@@ -197,24 +197,33 @@ class Counted(list[str]):
 
     def append(self, line: str) -> None:
         super().append(line)
-        if line.startswith(("state/file", "put ", "reload ", "check ")):
+        if line.startswith(("state/file", "put ", "reload ", "check ", "stop unit", "start unit")):
             self._effect()
 
 
+RESTART = RenderedRollout(restart=("server",))
+
+
 @pytest.mark.parametrize(
-    ("is_well", "at_least"), [pytest.param(True, 8, id="well"), pytest.param(False, 11, id="not well")]
+    ("is_well", "rollout", "at_least"),
+    [
+        pytest.param(True, None, 8, id="well"),
+        pytest.param(False, None, 11, id="not well"),
+        pytest.param(True, RESTART, 8, id="restarted, and well"),
+        pytest.param(False, RESTART, 11, id="restarted, and not well"),
+    ],
 )
 def test_an_agent_that_is_killed_after_any_effect_ends_where_one_that_lives_does(
-    is_well: bool, at_least: int, monkeypatch: pytest.MonkeyPatch
+    is_well: bool, rollout: RenderedRollout | None, at_least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(editions, "SOAK_S", 3.0)  # there are many lives
     effects = 1
-    while run(_killed_after(effects, is_well=is_well)):
+    while run(_killed_after(effects, is_well=is_well, rollout=rollout)):
         effects += 1
     assert effects > at_least
 
 
-async def _killed_after(effects: int, *, is_well: bool) -> bool:
+async def _killed_after(effects: int, *, is_well: bool, rollout: RenderedRollout | None) -> bool:
     """Whether there were so many effects."""
     world = await enrolled()
     await bring(world, A, A)
@@ -231,7 +240,7 @@ async def _killed_after(effects: int, *, is_well: bool) -> bool:
 
     world.machine.log, world.disk.written = Counted(count), Counted(count)
     client = asyncio.create_task(_client(world, is_well=is_well))
-    await bring(world, B, B, revision=2)
+    await bring(world, B, B, revision=2, rollout=rollout)
     async with asyncio.timeout(1000):
         await asyncio.wait([asyncio.create_task(killed.wait())], timeout=3 * SOAK_S)
         if killed.is_set():
@@ -244,7 +253,8 @@ async def _killed_after(effects: int, *, is_well: bool) -> bool:
         await asyncio.sleep(5)
     client.cancel()
     assert there(world) == expected.content
-    assert [line for line in world.machine.log if line.startswith(("put", "reload"))][-1] == "reload server"
+    told = "start unit web.service" if rollout else "reload server"
+    assert [line for line in world.machine.log if line.startswith("put") or line == told][-1] == told
     return killed.is_set()
 
 
