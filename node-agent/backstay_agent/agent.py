@@ -110,6 +110,7 @@ class Agent:
             wall=settings.wall,
             leaving=self._how_it_leaves,
             drifted=self._drifted,
+            take_back=lambda record: self._editions.take_back(record.uid),
         )
         self.supervisor = Supervisor(tools)
         self.link = Link(
@@ -268,8 +269,7 @@ class Agent:
     def _update_standbys(self) -> None:
         spec = self._orders.spec
         secured = frozenset(spec.secured) if self._has_orders else None
-        up = self.supervisor.copies_up()
-        ours, services = self.supervisor.ours(), self._orders.services
+        ours, up, services = self.supervisor.ours(), self.supervisor.copies_up(), self._orders.services
         self._standbys.update(spec.standbys, ours=ours, secured=secured, up=up, over=spec.over, services=services)
         self._editions.update(spec.prerequisites)
         self._verifier.update(spec.prerequisites)

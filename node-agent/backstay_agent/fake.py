@@ -81,6 +81,8 @@ class FakeMachine:
     told: list[str] = field(default_factory=list)
     """Names of the resources that were made to read their files anew."""
     hard_to_tell: dict[str, str] = field(default_factory=dict)
+    fatal: dict[str, str] = field(default_factory=dict)
+    """Contents of files with which nothing starts, and why."""
     """By name of the resource: why that fails."""
     signs: Signs = CALM
     """What is seen of the machine where a question gets no answer."""
@@ -231,8 +233,9 @@ class FakeDriver:
         await asyncio.sleep(min(script.start_takes_s, timeout_s))
         if script.start_takes_s > timeout_s:
             raise StartFailed(f"{name} was not up within {timeout_s:g} s")
-        if script.start_fails:
-            raise StartFailed(script.start_fails, script.error_type)
+        fatal = (self.machine.fatal.get(one.content or "", "") for one in self.machine.files.values())
+        if why := script.start_fails or next(filter(None, fatal), ""):
+            raise StartFailed(why, script.error_type)
         if name not in self.machine.running:
             raise StartFailed(f"{name} died while it was started")
 

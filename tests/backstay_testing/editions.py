@@ -10,6 +10,7 @@ from backstay_api.objects.plain import (
     Probe,
     RenderedFile,
     RenderedPrerequisite,
+    RenderedRollout,
     TcpSocket,
 )
 
@@ -20,7 +21,15 @@ A, B = Edition("a"), Edition("b")
 PROBED = (unit(probes=(Probe(name="alive", tcp_socket=TcpSocket(port=80)),)),)
 
 
-async def bring(world: World, target: Edition, use: Edition, *, validate: bool = True, revision: int = 1) -> None:
+async def bring(
+    world: World,
+    target: Edition,
+    use: Edition,
+    *,
+    validate: bool = True,
+    revision: int = 1,
+    rollout: RenderedRollout | None = None,
+) -> None:
     """As the operator orders it."""
     file = RenderedFile(
         path=PATH,
@@ -28,6 +37,7 @@ async def bring(world: World, target: Edition, use: Edition, *, validate: bool =
         validate_with=("/bin/check",) if validate else None,
         reload=("server",),
         use=use.id,
+        rollout=rollout,
     )
     told = PrerequisiteOrder(
         namespace="shop",

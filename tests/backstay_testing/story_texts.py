@@ -106,6 +106,11 @@ def _hard_to_tell(stage: Stage, resource: str, host: str, why: str) -> None:
     stage.machines[host].state.hard_to_tell[resource] = why
 
 
+def _fatal(stage: Stage, content: str, host: str, why: str) -> None:
+    """With a file of this content nothing starts there."""
+    stage.machines[host].state.fatal[content] = why
+
+
 def _look_at_losses(stage: Stage) -> None:
     """As the operator does in quiet moments, here at once; from then on each service's answer is a part of the story."""
     assert stage.operator is not None
@@ -213,6 +218,7 @@ STEPS: Final[Mapping[str, Callable[..., Any]]] = {
     ),
     r"(\w+) is called wrong on (n\d): (.+)": _called_wrong,
     r"(\w+) cannot be reloaded on (n\d): (.+)": _hard_to_tell,
+    r"nothing starts with (\w+) on (n\d): (.+)": _fatal,
     r"accept (\w+) of (\w+) on (n\d)": lambda stage, what, name, host: _accept(stage, what, name, host),
     r"(\w+) on (n\d) is as everywhere": lambda stage, name, host: stage.look(host, name),
     r"somebody starts (\w+) on (n\d)": lambda stage, name, host: stage.start_by_hand(host, f"{name}.service"),
@@ -238,6 +244,7 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
             for condition in ("StandbyReady", "Degraded"):
                 _, reason, why = stage.told(name, condition)
                 yield f"{condition} of {name}", f"{name} {condition} {reason}: {why}"
+            yield from _editions_waiting(stage, name)
         for one in service.status.accepted_differences:
             counts = f"does not count: {one.ended}" if one.ended else "counts"
             yield (
@@ -262,6 +269,12 @@ def _says(stage: Stage) -> Iterator[tuple[str, str]]:
     for host in stage.world.hosts.values():
         found = next(one for one in host.status.conditions if one.type == "Ready")
         yield host.metadata.name, f"{host.metadata.name} is {found.reason}: {found.message}"
+
+
+def _editions_waiting(stage: Stage, name: str) -> Iterator[tuple[str, str]]:
+    _, reason, why = stage.told(name, "Progressing")
+    if reason.startswith("Edition"):
+        yield f"what {name} waits for", f"{name} Progressing {reason}: {why}"
 
 
 def _judged(stage: Stage, name: str) -> str:

@@ -201,3 +201,36 @@ def test_a_password_comes_from_a_secret_once_an_admin_lets_it_and_is_told_nowher
         play.until_running(other_than=first)
         assert there(play, play.host).startswith("hunter2-")
         assert "hunter2" not in told_of_all(fault_lab, *(host for host in ALL if host != first))
+
+
+RESTARTED = "[Service]\nExecStartPre=/usr/local/bin/check-start\nExecStart={tick}\n"
+CHECK_START = f"#!/bin/sh\nif grep -q broken {CONF}; then echo the app is broken; exit 1; fi\n"
+
+
+def test_what_reads_its_files_at_its_start_is_restarted_and_started_with_the_old_one_where_it_does_not_start(
+    fault_lab: FaultLab,
+) -> None:
+    for host in ALL:
+        fault_lab.lab[host].write_file("/etc/shop/brought/beside.conf", "here\n")
+    with case(
+        fault_lab,
+        "restarted",
+        unit=RESTARTED,
+        programs={**PROGRAMS, "/usr/local/bin/check-start": CHECK_START},
+        resources=[config("one\n")],
+        rollout={"strategy": "Restart", "soak": "5s"},
+    ) as play:
+        first = play.host
+        until_there(play, "one\n", *ALL)
+        play.until_says("StandbyReady", "could take over now")
+
+        edit(play, "two\n")
+        until_there(play, "two\n", *ALL)
+        two = edition_of("two\n", None, None, "0640")
+        fault_lab.until(lambda: proven(play, first) == two, "two to be proven", timeout_s=60)
+
+        edit(play, "broken\n")
+        play.until_says("Degraded", f"config: {CONF} stays as it was: {first}")
+        until_there(play, "two\n", *ALL)
+        play.until_running(on=first)
+        assert play.instance["spec"]["epoch"] == 1

@@ -24,7 +24,11 @@ TRIAL: Final = "trial"
 REFUSED: Final = "refused"
 """A fact: the edition that has failed there; and why, in a sentence (`WHY_REFUSED`)."""
 WHY_REFUSED: Final = "why"
-ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED)
+TRIES: Final = "tries"
+"""A fact: how another edition is tried there, where its agent has been told that and can do it (`tried_by`)."""
+RETRIED: Final = "retried"
+"""A fact: when a person had what was refused tried again, as the manifest says it; what was refused there before is forgotten."""
+ASIDE: Final = (STAGED, TRIAL, REFUSED, WHY_REFUSED, TRIES, RETRIED)
 """What hosts say of editions beside what they are compared by."""
 
 
@@ -116,6 +120,14 @@ def edition_on(file: Any, host: str) -> Edition:
 def _values(host: str) -> Mapping[str, str]:
     """What a content can have of a host. It must not change while the host is there: nobody would bring the file anew."""
     return {"host.name": host}
+
+
+def tried_by(rollout: Any) -> str:
+    """How an edition is tried where the service runs, as hosts say that they do; empty: as always, which every agent can."""
+    if rollout is None:
+        return ""
+    said = "restart" if rollout.restart else "", f"soak {rollout.soak}" if rollout.soak else ""
+    return ", ".join(filter(None, said))
 
 
 def staged(facts: Mapping[str, str]) -> frozenset[str]:

@@ -57,6 +57,7 @@ __all__ = [
     "RenderedPrerequisite",
     "RenderedRecovery",
     "RenderedResource",
+    "RenderedRollout",
     "ResourceReport",
     "RoleOrder",
     "RoleReport",
@@ -1252,6 +1253,38 @@ class StandbyOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedRollout:
+    """How another edition of a file is tried where the service runs, as its host is told it."""
+
+    SHAPE: ClassVar[Shape] = {
+        "soak": Field(of=str, pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"),
+        "restart": Field(of=str, many="list", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        "retriedAt": Field(of=str),
+    }
+    soak: str | None = None
+    restart: tuple[str, ...] = ()
+    retried_at: str | None = None
+
+    @classmethod
+    def from_wire(cls, raw: Mapping[str, Any]) -> Self:
+        return cls(
+            soak=raw.get("soak"),
+            restart=tuple(raw.get("restart", ())),
+            retried_at=raw.get("retriedAt"),
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "restart": list(self.restart),
+        }
+        if self.soak is not None:
+            wire["soak"] = self.soak
+        if self.retried_at is not None:
+            wire["retriedAt"] = self.retried_at
+        return wire
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedFile:
     """The same, as a host is told it."""
 
@@ -1271,6 +1304,7 @@ class RenderedFile:
         "template": Field(of=bool),
         "secret": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
         "use": Field(of=str, pattern=r"^([0-9a-f]{32})?$"),
+        "rollout": Field(of=RenderedRollout),
     }
     path: str
     sha256: str | None = None
@@ -1283,6 +1317,7 @@ class RenderedFile:
     template: bool | None = None
     secret: str = ""
     use: str = ""
+    rollout: RenderedRollout | None = None
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
@@ -1298,6 +1333,7 @@ class RenderedFile:
             template=raw.get("template"),
             secret=raw.get("secret", ""),
             use=raw.get("use", ""),
+            rollout=None if (part := raw.get("rollout")) is None else RenderedRollout.from_wire(part),
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -1321,6 +1357,8 @@ class RenderedFile:
             wire["validate"] = list(self.validate_with)
         if self.template is not None:
             wire["template"] = self.template
+        if self.rollout is not None:
+            wire["rollout"] = self.rollout.to_wire()
         return wire
 
 

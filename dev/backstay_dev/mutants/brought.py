@@ -10,6 +10,7 @@ _ROLLOUT: Final = f"{UNIT}/planner/judge/test_editions.py"
 _DECIDED: Final = f"{UNIT}/agent/core/test_editions.py"
 _BROUGHT: Final = f"{UNIT}/agent/test_editions.py"
 _TROUBLE: Final = f"{UNIT}/agent/test_editions_trouble.py"
+_RESTARTS: Final = f"{UNIT}/agent/test_edition_restarts.py"
 _PUT: Final = f"{UNIT}/agent/drivers/tools/test_installing.py"
 _FAULTS: Final = f"{UNIT}/api/objects/test_editions.py"
 _CONTENTS: Final = f"{UNIT}/planner/judge/test_contents.py"
@@ -20,29 +21,29 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit is in place nowhere before all have it and call it right",
         f"{PLANNER}/judge/editions.py",
-        " or not self.is_staged:",
-        ":",
+        "        if not self.is_staged:\n            return self.proven\n",
+        "",
         _ROLLOUT,
     ),
     one(
         "those that stand by have it before the host that runs the service",
         f"{PLANNER}/judge/editions.py",
-        "{*waiting[1:], self.holder} if waiting",
-        "{*waiting[1:]} if waiting",
+        "{*self.waiting[1:], self.holder} if self.waiting",
+        "{*self.waiting[1:]} if self.waiting",
         _ROLLOUT,
     ),
     one(
         "those that stand by have it one after the other",
         f"{PLANNER}/judge/editions.py",
-        "{*waiting[1:], self.holder} if waiting",
-        "{self.holder} if waiting",
+        "{*self.waiting[1:], self.holder} if self.waiting",
+        "{self.holder} if self.waiting",
         _ROLLOUT,
     ),
     one(
         "what one host has refused is in place nowhere",
         f"{PLANNER}/judge/editions.py",
-        " or self.refusal is not None or",
-        " or",
+        "not self.holder or self.refusal is not None:",
+        "not self.holder:",
         _ROLLOUT,
     ),
     one(
@@ -51,6 +52,118 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "facts.get(TRIAL) == self.target and host != self.holder",
         "False",
         _ROLLOUT,
+    ),
+    one(
+        "a trial goes on while an edit of the manifest has hosts say anew what they have",
+        f"{PLANNER}/judge/editions.py",
+        "        if self.is_on_trial:\n            return self.target\n",
+        "",
+        _ROLLOUT,
+    ),
+    one(
+        "what an agent does not know how to try it does not begin with",
+        f"{PLANNER}/judge/editions.py",
+        'if self.tries in ("", said.get(TRIES)):',
+        "if True:",
+        _ROLLOUT,
+    ),
+    one(
+        "a rollout that moves is refused, for nobody carries it out",
+        f"{PLANNER}/judge/unsupported.py",
+        '("Reload", "Restart")',
+        '("Reload", "Restart", "Move")',
+        _STORIES,
+    ),
+    one(
+        "what reads its files only at its start is restarted, where that is asked for",
+        f"{AGENT}/run/runner.py",
+        "self._applying.failed_for | self.asked.begin()",
+        "self._applying.failed_for",
+        _RESTARTS,
+    ),
+    one(
+        "what was asked for is restarted once",
+        f"{AGENT}/run/asked.py",
+        "        self._names = frozenset()  # whoever",
+        "        # whoever",
+        _RESTARTS,
+    ),
+    one(
+        "a restart that was asked for speaks against no edition",
+        f"{AGENT}/core/editions.py",
+        "    if view.is_restarted:\n        return None\n",
+        "",
+        _DECIDED,
+    ),
+    one(
+        "nothing is started anew with what has failed",
+        f"{AGENT}/agent.py",
+        "            take_back=lambda record: self._editions.take_back(record.uid),\n",
+        "",
+        _RESTARTS,
+    ),
+    one(
+        "what was on trial has failed where all of it must be started anew",
+        f"{AGENT}/core/editions.py",
+        "return Put(before) if has_failed or record.is_reverting else None",
+        "return None",
+        _DECIDED,
+    ),
+    one(
+        "what was refused is tried again where a person says so",
+        f"{PLANNER}/judge/editions.py",
+        '            if self.retried not in ("", facts.get(RETRIED)):\n',
+        "            if False:\n",
+        _ROLLOUT,
+    ),
+    one(
+        "an agent that cannot forget what was refused is not told to try it again",
+        f"{PLANNER}/judge/editions.py",
+        '        if self.retried not in ("", said.get(RETRIED)):\n',
+        "        if False:\n",
+        _ROLLOUT,
+    ),
+    one(
+        "what a person had tried again is tried once",
+        f"{AGENT}/core/editions.py",
+        'if view.retried not in ("", record.retried):',
+        "if view.retried and record.refused:",
+        _DECIDED,
+    ),
+    one(
+        "while it is paused the host that runs the service waits",
+        f"{PLANNER}/judge/editions.py",
+        "(self.is_paused or bool(self.unable))",
+        "bool(self.unable)",
+        _ROLLOUT,
+    ),
+    one(
+        "what is on trial already is not paused",
+        f"{PLANNER}/judge/editions.py",
+        "self.refusal is None and not self.is_on_trial",
+        "self.refusal is None",
+        _ROLLOUT,
+    ),
+    one(
+        "what stood ready where it comes to run is not what it has run well with",
+        f"{PLANNER}/judge/editions.py",
+        "has_said = last is None or last.host == holder",
+        "has_said = True",
+        _STORIES,
+    ),
+    one(
+        "that something waits for a person is told",
+        f"{PLANNER}/tell/status.py",
+        "if not is_moving and (why := edition_paused(view.world, view.slot)):",
+        "if not is_moving and (why := ''):",
+        _STORIES,
+    ),
+    one(
+        "an edit is on trial for as long as the manifest says",
+        f"{AGENT}/core/editions.py",
+        "(SOAK_S if view.soak_s is None else view.soak_s)",
+        "SOAK_S",
+        _DECIDED,
     ),
     one(
         "what is Unmanaged is written to on no host that stands by",
@@ -76,7 +189,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an edit is on trial for long enough",
         f"{AGENT}/core/editions.py",
-        "view.now_s - trying.since_s >= SOAK_S",
+        "view.now_s - trying.since_s >= (SOAK_S if view.soak_s is None else view.soak_s)",
         "view.now_s - trying.since_s >= 0.0",
         _DECIDED,
     ),

@@ -66,8 +66,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the chosen host looks once more before it starts",
         f"{AGENT}/run/tools.py",
-        "(why := await tools.drifted(record))",
-        "(why := '')",
+        "if record.begun_at_s else tools.drifted(record)",
+        "if record.begun_at_s else _nothing(record)",
         _STORIES,
         "sim:drift:20",
     ),
@@ -81,8 +81,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what has run on a host may be restarted there whatever was edited",
         f"{AGENT}/run/tools.py",
-        "not record.begun_at_s and not record.may_run and ",
-        "",
+        "tools.take_back(record) if record.begun_at_s else tools.drifted(record)",
+        "tools.drifted(record)",
         f"{UNIT}/agent/run/test_tools.py",
     ),
     one(

@@ -44,6 +44,8 @@ class FileRecord:
     """The last that has failed here, and is not tried again."""
     why: str = ""
     """Why it is refused, in a sentence."""
+    retried: str = ""
+    """When a person last had what was refused tried again."""
 
     def with_edition(self, edition: Edition, *, is_checked: bool = False) -> FileRecord:
         known = (*self.checked, edition.id) if is_checked and edition.id not in self.checked else self.checked
@@ -61,8 +63,10 @@ class FileRecord:
         return replace(self, editions=left, checked=tuple(one for one in self.checked if one in left))
 
     def to_json(self) -> dict[str, Any]:
-        """An agent of the release before knows no values of hosts, and need not where there are none."""
+        """An agent of the release before knows no values of hosts and no second tries, and need not where there are none."""
         raw = asdict(self)
+        if not self.retried:
+            del raw["retried"]
         for edition in raw["editions"].values():
             if not edition["named"]:
                 del edition["named"]
@@ -108,6 +112,14 @@ class Situated:
     restarts: int = 0
     """In place, in its epoch."""
     trying: Trying | None = None
+    soak_s: float | None = None
+    """None: as always."""
+    is_restarted: bool = False
+    """What runs is restarted at the moment because that was asked for: nothing follows from its not being well."""
+    tries: str = ""
+    """How it is told to try an edition, in words; empty: as always."""
+    retried: str = ""
+    """When a person last had what was refused tried again, as the manifest says it; empty: never."""
     now_s: float = 0.0
 
 
@@ -201,6 +213,18 @@ def _where_it_runs(view: Situated) -> Act | None:
     return Note(replace(record, trial=view.use)) if is_next and view.is_well and _is_good_there(view) else None
 
 
+def before_a_start(view: Situated) -> Note | Put | None:
+    """What is done next before what has run here in this epoch is started anew: it does not begin with what has failed. None: it may begin."""
+    record, here = view.record, in_place(view)
+    if record.trial:
+        return Note(record.refusing(record.trial, "the service was not well with it, and had to be started anew"))
+    before = record.good or record.back
+    if before not in record.editions or record.editions[before].is_seen_in(view.there):
+        return Note(replace(record, is_reverting=False)) if record.is_reverting else None
+    has_failed = bool(here) and here == record.refused
+    return Put(before) if has_failed or record.is_reverting else None
+
+
 def _is_good_there(view: Situated) -> bool:
     """Another edition can come to the very bytes and rights: then both are in place."""
     good = view.record.editions.get(view.record.good)
@@ -215,16 +239,20 @@ def _on_trial(view: Situated, here: str) -> Act | None:
         return Put(record.trial)
     if trying is None or trying.edition != record.trial:
         return Tell(record.trial)
+    if view.is_restarted:
+        return None
     if view.restarts > trying.restarts or not view.is_well:
         why = view.trouble or "it failed, and was restarted"
         return Note(record.refusing(record.trial, f"the service was not well with it: {why}", is_reverting=True))
-    if view.now_s - trying.since_s >= SOAK_S:
+    if view.now_s - trying.since_s >= (SOAK_S if view.soak_s is None else view.soak_s):
         return Note(replace(record, good=record.trial, trial="", back=record.good))
     return None
 
 
 def _staging(view: Situated) -> Act | None:
     record, target = view.record, view.target
+    if view.retried not in ("", record.retried):
+        return Note(replace(record, refused="", why="", retried=view.retried))
     if record.refused and record.refused != target.id:
         return Note(replace(record, refused="", why=""))
     if target.id not in record.editions:
@@ -244,6 +272,8 @@ def facts_of(view: Situated, *, trouble: str = "") -> dict[str, str]:
         words.TRIAL: record.trial,
         words.REFUSED: record.refused,
         words.WHY_REFUSED: trouble or record.why,
+        words.TRIES: view.tries,
+        words.RETRIED: record.retried,
     }
     return {name: fact for name, fact in said.items() if fact}
 

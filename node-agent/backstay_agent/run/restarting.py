@@ -34,8 +34,8 @@ class Restarting:
         self._tools, self._monitor = tools, monitor
         self._amend, self._say = amend, say
         self._these: Sequence[RenderedResource] = ()
-        self.reload_failed: frozenset[str] = frozenset()
-        """Resources of which their drivers say that only a restart makes them what is wanted."""
+        self.also: frozenset[str] = frozenset()
+        """Resources of which their drivers say that only a restart makes them what is wanted, and those whose restart was asked for."""
 
     @property
     def only_addresses(self) -> bool:
@@ -78,7 +78,7 @@ class Restarting:
         down = frozenset(self._monitor.troubles)
         # What is down has nothing that could be reloaded, and what waits for a reload beside it is not left waiting.
         known = {} if down else self._monitor.reloadable
-        return restarted(record.resources, record.wanted, known, also=down | self.reload_failed)
+        return restarted(record.resources, record.wanted, known, also=down | self.also)
 
     async def _bring_up(self, resources: Sequence[RenderedResource], unproven: Collection[str]) -> None:
         system, only = self._tools.system, {one.name for one in self._these}

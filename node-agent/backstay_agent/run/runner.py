@@ -25,6 +25,7 @@ from backstay_api.process.waiting import clock_s
 
 from . import work
 from .applying import Applying, is_other_work
+from .asked import AskedRestart
 from .attempts import AdminActs, Attempts
 from .monitoring import Monitor
 from .promotion import Promotion
@@ -55,6 +56,7 @@ class Runner:
         self._attempts = Attempts(self._monitor, tools.wall)
         self._acts = AdminActs()
         self._restarting = Restarting(tools, self._monitor, self._amend, self._say)
+        self.asked = AskedRestart(self._wake.set)
         self._is_free = False
         """The restart under way counts for nothing."""
         # UNKNOWN counts as running: what an earlier agent may have started is running until it was looked at.
@@ -76,11 +78,13 @@ class Runner:
             while True:
                 await self._turn()
         finally:
+            self.asked.end()
             await self._let_go()
 
     async def _turn(self) -> None:
         self._wake.clear()
         self._monitor.raise_if_broken()
+        self.asked.follow(self.phase, has_looked=not self._monitor.is_looking, why=self._why)
         row = decide(self._situation())
         if row.to is None:
             await self._accept_what_needs_no_restart()
@@ -103,9 +107,8 @@ class Runner:
         differs = self._applying.needs_start if self.phase is Phase.RUNNING and not down else is_other_work
         edited = bool(tried) and differs(tried, record.wanted)
         refused = self.promotion.may_start(record, checkpoint)
-        if refused and self.phase is Phase.STOPPED and not record.closed and self._why != refused.why:
-            self._why = refused.why
-            self._tools.tell()
+        if refused and self.phase is Phase.STOPPED and not record.closed:
+            self._say(refused.why)
         return Situation(
             phase=self.phase,
             outcome=self._outcome(),
@@ -114,7 +117,7 @@ class Runner:
             over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,
-            edited=edited and record.want == "Up",
+            edited=(edited or (refused is None and self.asked.is_due(self.phase))) and record.want == "Up",
             role_failed=self.promotion.has_failed(record, checkpoint),
             down=down,
             may_restart=self._attempts.may_restart(record) and self._monitor.error_type == "Soft",
@@ -154,7 +157,7 @@ class Runner:
                 self._why, self._gave_up, self._error_type = "", "", "Soft"
             case Effect.CHANGE:
                 self._why, self._gave_up, self._error_type = self._applying.failed, "", "Soft"
-                self._restarting.reload_failed = self._applying.failed_for
+                self._restarting.also = self._applying.failed_for | self.asked.begin()
             case Effect.RESTART:
                 self._died()
             case Effect.GIVE_UP:
@@ -180,8 +183,7 @@ class Runner:
         if phase is not self.phase:
             self._since = self._tools.wall()
         self.stops.enter(phase)
-        if self.phase is Phase.LEFT and phase is Phase.RUNNING:
-            self._attempts.was_left = True
+        self._attempts.was_left |= self.phase is Phase.LEFT and phase is Phase.RUNNING
         self.phase = phase
 
     async def _begin(self, effect: Effect | None) -> None:
@@ -325,9 +327,8 @@ class Runner:
         record = self.record
         if self.phase is not Phase.RUNNING or record.want != "Up" or not record.may_run:
             return
-        if record.running_revision == record.revision and record.resources == record.wanted:
-            return
-        if not await self._applying.is_done(record.resources, record.wanted):
+        is_current = record.running_revision == record.revision and record.resources == record.wanted
+        if is_current or not await self._applying.is_done(record.resources, record.wanted):
             return
         is_another = record.resources != record.wanted
         try:

@@ -25,6 +25,7 @@ from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedRe
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_api.process.waiting import clock_s, within
 
+from .asked import NOT_UP
 from .roles import Copy
 from .runner import Runner
 from .stopping import RETRY_S, Stops
@@ -307,6 +308,16 @@ class Supervisor:
         """Whether it runs here by us, or may."""
         record = self._journal.checkpoint.records.get(uid) if self._journal.has_session else None
         return record is not None and record.may_run
+
+    async def restart(self, uid: str, names: Collection[str]) -> str:
+        """Restart these resources of it, which counts for nothing. Why they have not come up, in a sentence; empty: they work."""
+        known = self._runners.get(uid)
+        return await known[0].asked.ask(names) if known else NOT_UP
+
+    def is_restarted(self, uid: str) -> bool:
+        """Whether it is restarted at the moment because that was asked for."""
+        known = self._runners.get(uid)
+        return known is not None and known[0].asked.is_under_way
 
     def hands_off(self, uid: str) -> str:
         """Why nothing of it is touched here: this host's maintenance, or its own manifest. Empty: it is."""

@@ -47,6 +47,8 @@ class Tools:
     """How this machine is going down; empty while it is not."""
     drifted: Callable[[Record], Awaitable[str]] = _nothing
     """What this host does not have (any more) as it was when it was chosen for this epoch, in a sentence; empty: it has all."""
+    take_back: Callable[[Record], Awaitable[str]] = _nothing
+    """Before what has run here is started anew: takes back what has failed of what was brought here. What is in the way; empty: nothing."""
     is_up: Callable[[str], bool] = bool
     """Whether what has this UID is up, as far as this host's runners know."""
     stops: Callable[[str], Stops | None] = lambda _: None
@@ -80,10 +82,13 @@ async def must_be_allowed(
 
 async def must_be_fit(tools: Tools, record: Record, resources: Sequence[RenderedResource], say: Say) -> None:
     """Raises StartFailed where it is not allowed; and, before anything of this epoch was started here, where what it needs has changed
-    since the host was chosen. What has run here goes on as it is: no edit keeps it from being restarted.
+    since the host was chosen. What has run here goes on as it is: no edit keeps it from being restarted, but it begins with no file
+    that has just failed here.
     """
     await must_be_allowed(tools, record, resources, say)
-    if not record.begun_at_s and not record.may_run and (why := await tools.drifted(record)):
+    if record.may_run:
+        return
+    if why := await (tools.take_back(record) if record.begun_at_s else tools.drifted(record)):
         raise StartFailed(why)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
@@ -23,6 +23,7 @@ from backstay_agent.core.editions import (
     Situated,
     Tell,
     Trying,
+    before_a_start,
     facts_of,
     fault_of,
     in_place,
@@ -33,7 +34,17 @@ from backstay_agent.drivers.base import NotInstalled, Observed, StartFailed
 from backstay_agent.host_system import HostSystem
 from backstay_agent.store.disk import Disk, DiskTrouble
 from backstay_agent.tasks import end_tasks
-from backstay_api.objects.editions import EDITION, KEEP, edition_id, edition_on, is_brought, is_secret, secret_edition
+from backstay_api.objects.durations import seconds
+from backstay_api.objects.editions import (
+    EDITION,
+    KEEP,
+    edition_id,
+    edition_on,
+    is_brought,
+    is_secret,
+    secret_edition,
+    tried_by,
+)
 from backstay_api.objects.plain import (
     ExpectedCopy,
     InstanceReport,
@@ -73,6 +84,12 @@ class Running(Protocol):
 
     def hands_off(self, uid: str) -> str:
         """Why nothing of it is touched; empty: it is."""
+
+    async def restart(self, uid: str, names: Collection[str]) -> str:
+        """Restart these resources of it. Why they have not come up, in a sentence; empty: they work."""
+
+    def is_restarted(self, uid: str) -> bool:
+        """Whether it is restarted at the moment because that was asked for."""
 
 
 @dataclass
@@ -163,6 +180,24 @@ class Editions:
         whys = [await self._taken(key, kept, expected.get(key[1], "")) for key, kept in mine]
         return "; ".join(filter(None, whys))
 
+    async def take_back(self, uid: str) -> str:
+        """Before what has run here is started anew: put back what was there before an edition that has failed. What keeps it from that, in
+        a sentence; empty: nothing."""
+        whys = [await self._taken_back(key, kept) for key, kept in self._kept.items() if key[0] == uid]
+        return "; ".join(filter(None, whys))
+
+    async def _taken_back(self, key: Key, kept: _Kept) -> str:
+        if self._refused(key, kept):
+            return ""  # it is not touched, whatever is there
+        async with kept.lock:
+            try:
+                while (act := before_a_start(view := await self._view(key, kept))) is not None:
+                    await self._carry_out(key, kept, view, act)
+            except (NotInstalled, DiskTrouble) as error:
+                return str(error)
+        kept.wake.set()
+        return ""
+
     async def _taken(self, key: Key, kept: _Kept, expected: str) -> str:
         if why := self._refused(key, kept):
             return why
@@ -176,6 +211,7 @@ class Editions:
                     await self._put(key, kept, view, wanted)
                 kept.chosen = (wanted, clock_s() + CHOSEN_S)
                 kept.seen = replace(await self._view(key, kept), now_s=0.0)
+                self._on_change()
             except (NotInstalled, DiskTrouble) as error:
                 return str(error)
         return ""
@@ -276,6 +312,8 @@ class Editions:
 
     async def _told(self, uid: str, file: RenderedFile) -> str:
         """Why what runs has not read its files anew, in a sentence; empty: it has."""
+        if file.rollout is not None and file.rollout.restart:
+            return await self._running.restart(uid, file.rollout.restart)
         # By name: what was started comes before what an edit wants of it.
         running = {one.name: one for one in reversed(self._running.ours().get(uid, ())) if one.name in file.reload}
         try:
@@ -297,6 +335,7 @@ class Editions:
         if runs or clock_s() >= until_s:
             kept.chosen, use = ("", 0.0), ""
         is_well = report is not None and report.phase == "Running" and report.healthy
+        rollout = kept.file.rollout
         return Situated(
             record=kept.record,
             target=target,
@@ -308,6 +347,10 @@ class Editions:
             trouble=report.why if report is not None and not is_well else "",
             restarts=report.restarts if report is not None else 0,
             trying=kept.trying,
+            is_restarted=self._running.is_restarted(key[0]),
+            soak_s=seconds(rollout.soak) if rollout is not None and rollout.soak else None,
+            tries=tried_by(rollout),
+            retried=(rollout.retried_at or "") if rollout is not None else "",
             now_s=clock_s(),
         )
 

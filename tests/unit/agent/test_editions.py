@@ -11,8 +11,8 @@ from backstay_agent.core import editions
 from backstay_agent.core.editions import SOAK_S, Edition
 from backstay_agent.core.health import Verdict
 from backstay_api.memory.server import Change, Fate, Request
-from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, WHY_REFUSED
-from backstay_api.objects.plain import ExpectedCopy
+from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, TRIES, WHY_REFUSED
+from backstay_api.objects.plain import ExpectedCopy, RenderedRollout
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
 from backstay_testing.agent_world import World, enrolled, running
 from backstay_testing.editions import PATH, PROBED, A, B, bring, said, there, until_says
@@ -52,7 +52,7 @@ class Away:
         return None if self.is_away else 0.0
 
 
-async def on_trial(faults: Away | None = None) -> World:
+async def on_trial(faults: Away | None = None, rollout: RenderedRollout | None = None) -> World:
     """A service runs with a, and b is put on trial."""
     world = await enrolled(faults=faults)
     await bring(world, A, A)
@@ -67,7 +67,7 @@ async def on_trial(faults: Away | None = None) -> World:
     await world.until(is_staged)
     assert there(world) == "a"
     world.machine.log.clear()
-    await bring(world, B, B, revision=2)
+    await bring(world, B, B, revision=2, rollout=rollout)
     await until_says(world, TRIAL, B.id)
     return world
 
@@ -81,6 +81,15 @@ async def test_where_the_service_runs_it_is_reloaded_and_proven_after_a_while() 
     assert SOAK_S - 1 <= asyncio.get_running_loop().time() - begun_s <= SOAK_S + 2
     assert world.machine.log == ["put /etc/web.conf b", "reload server"]
     assert TRIAL not in (await said(world)).facts
+
+
+@in_virtual_time
+async def test_it_is_on_trial_for_as_long_as_the_manifest_says_and_its_agent_says_so() -> None:
+    world = await on_trial(rollout=RenderedRollout(soak="5s"))
+    begun_s = asyncio.get_running_loop().time()
+    found = await until_says(world, EDITION, B.id)
+    assert 4 <= asyncio.get_running_loop().time() - begun_s <= 7
+    assert found.facts[TRIES] == "soak 5s"
 
 
 @in_virtual_time
@@ -188,24 +197,33 @@ class Counted(list[str]):
 
     def append(self, line: str) -> None:
         super().append(line)
-        if line.startswith(("state/file", "put ", "reload ", "check ")):
+        if line.startswith(("state/file", "put ", "reload ", "check ", "stop unit", "start unit")):
             self._effect()
 
 
+RESTART = RenderedRollout(restart=("server",))
+
+
 @pytest.mark.parametrize(
-    ("is_well", "at_least"), [pytest.param(True, 8, id="well"), pytest.param(False, 11, id="not well")]
+    ("is_well", "rollout", "at_least"),
+    [
+        pytest.param(True, None, 8, id="well"),
+        pytest.param(False, None, 11, id="not well"),
+        pytest.param(True, RESTART, 8, id="restarted, and well"),
+        pytest.param(False, RESTART, 11, id="restarted, and not well"),
+    ],
 )
 def test_an_agent_that_is_killed_after_any_effect_ends_where_one_that_lives_does(
-    is_well: bool, at_least: int, monkeypatch: pytest.MonkeyPatch
+    is_well: bool, rollout: RenderedRollout | None, at_least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(editions, "SOAK_S", 3.0)  # there are many lives
     effects = 1
-    while run(_killed_after(effects, is_well=is_well)):
+    while run(_killed_after(effects, is_well=is_well, rollout=rollout)):
         effects += 1
     assert effects > at_least
 
 
-async def _killed_after(effects: int, *, is_well: bool) -> bool:
+async def _killed_after(effects: int, *, is_well: bool, rollout: RenderedRollout | None) -> bool:
     """Whether there were so many effects."""
     world = await enrolled()
     await bring(world, A, A)
@@ -222,7 +240,7 @@ async def _killed_after(effects: int, *, is_well: bool) -> bool:
 
     world.machine.log, world.disk.written = Counted(count), Counted(count)
     client = asyncio.create_task(_client(world, is_well=is_well))
-    await bring(world, B, B, revision=2)
+    await bring(world, B, B, revision=2, rollout=rollout)
     async with asyncio.timeout(1000):
         await asyncio.wait([asyncio.create_task(killed.wait())], timeout=3 * SOAK_S)
         if killed.is_set():
@@ -235,7 +253,8 @@ async def _killed_after(effects: int, *, is_well: bool) -> bool:
         await asyncio.sleep(5)
     client.cancel()
     assert there(world) == expected.content
-    assert [line for line in world.machine.log if line.startswith(("put", "reload"))][-1] == "reload server"
+    told = "start unit web.service" if rollout else "reload server"
+    assert [line for line in world.machine.log if line.startswith("put") or line == told][-1] == told
     return killed.is_set()
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from backstay_api.objects.bounds import MOST_CONTENT_CHARS
 
-from .base import Argv, Label, Model, Text, Timestamp
+from .base import Argv, Duration, Label, Model, Text, Timestamp
 
 # One name in a path: neither empty, nor `.`, nor `..`. Patterns cost the API server nothing; a rule is paid for each standby of a host.
 STEP = r"([^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{1,2}[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
@@ -100,6 +100,17 @@ class KnownFile(File):
     """See `RenderedFile`."""
 
 
+class RenderedRollout(Model):
+    """How another edition of a file is tried where the service runs, as its host is told it."""
+
+    soak: Duration | None = None
+    """For how long what runs must be well with it. Not set: 30s."""
+    restart: Annotated[list[Label], Field(max_length=64)] = []
+    """What is restarted once it is in place, by the names of resources, and what stands on it. Empty: the file's `reload` is reloaded."""
+    retried_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """When it changes, what was refused is checked and tried again."""
+
+
 class RenderedFile(VerifiedFile):
     """The same, as a host is told it."""
 
@@ -115,6 +126,8 @@ class RenderedFile(VerifiedFile):
     """Instead of `content`: the name of what is in it, in the Secret `backstay-files-<host>`. Empty: it comes from no Secret."""
     use: EditionId = ""
     """Of the editions of this file, the one that shall be in place. Empty: the one of this content."""
+    rollout: RenderedRollout | None = None
+    """How it is tried where the service runs, where that is not as always."""
 
 
 class Tree(Model):

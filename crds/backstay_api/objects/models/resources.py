@@ -304,7 +304,7 @@ class RenderedResource(Model):
     waits, and only addresses may stand on them."""
 
 
-_TOLD_OF_FILES: Final = tuple(name for name in RenderedFile.model_fields if name not in ("secret", "use"))
+_TOLD_OF_FILES: Final = tuple(name for name in RenderedFile.model_fields if name not in ("secret", "use", "rollout"))
 
 
 class Resource(RenderedResource):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from backstay_api.objects.names import instance_name, promoted_name
 from backstay_api.objects.recovery import ErrorType
@@ -84,6 +84,22 @@ class Promotion(Model):
     it fails, or prints no number, never is."""
 
 
+class Rollout(Model):
+    """How an edit of a file that is brought to hosts is tried where the service runs."""
+
+    strategy: Literal["Reload", "Restart", "Move"] | None = None
+    """Reload (default): the units that the file's `reload` names read it. Restart: these are restarted, and what stands on them; where it
+    names none, all but addresses and filesystems. That counts as no failure. Move: it moves to a host that has it (later)."""
+    soak: Duration | None = None
+    """For how long the service must be well with it, before it counts as proven: 1s to 1h. Default: 30s. With less, what breaks it later is
+    not taken back; with more, a failover goes with the edition before it for longer."""
+    paused: bool | None = None
+    """Whether the host that runs the service waits, though all others have it in place: false lets it begin. What is on trial goes on."""
+    retried_at: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Any text, a time for instance. When it changes, what was refused is tried again, once. Default: it is refused until the content is
+    another."""
+
+
 class HAServiceSpec(Model):
     """An ordered list of resources that live and move together, and the policy for them. Written by people."""
 
@@ -160,6 +176,9 @@ class HAServiceSpec(Model):
     """Services that come first, wherever they run. A cycle is refused in every service of it."""
     recovery: Recovery | None = None
     """What is done about failures. Default: three restarts in place within ten minutes, then a move."""
+    rollout: Rollout | None = None
+    """How an edit of a file that is brought to hosts is tried where it runs. Default: what the file's `reload` names is reloaded, and must be
+    well for 30s."""
 
     @property
     def is_exclusive(self) -> bool:

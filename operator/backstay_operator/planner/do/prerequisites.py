@@ -29,7 +29,6 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
         yield from stored(world, instance)
         return
     wanted = _known(world, slot.in_force, instance)
-    is_unmanaged = slot.in_force.spec.state == "Unmanaged"
     rollouts = {one.name: editions.rollout(world, slot.in_force, instance, one, slot.asked) for one in wanted}
     for host in dict.fromkeys(filter(None, (instance.holder, *slot.asked))) if wanted else ():
         yield (
@@ -39,7 +38,7 @@ def orders(world: World, slot: Slot) -> Iterator[Asked]:
                 namespace=instance.metadata.namespace or "",
                 name=instance.metadata.name,
                 revision=slot.in_force.metadata.generation or 0,
-                resources=[_told(one, rollouts[one.name], host, is_unmanaged=is_unmanaged) for one in wanted],
+                resources=[_told(one, rollouts[one.name], slot.in_force, host) for one in wanted],
             ),
         )
 
@@ -51,13 +50,15 @@ def _known(world: World, service: HAService, instance: HAInstance) -> list[Resou
     return [one for one in known if one.file is None or not is_referred(one.file)]
 
 
-def _told(resource: Resource, rollout: Rollout | None, host: str, *, is_unmanaged: bool) -> RenderedPrerequisite:
+def _told(resource: Resource, rollout: Rollout | None, service: HAService, host: str) -> RenderedPrerequisite:
     told = resource.as_prerequisite
     if rollout is None or told.file is None:
         return told
     # What is Unmanaged is touched nowhere; where it runs the agent has been told so.
+    is_unmanaged = service.spec.state == "Unmanaged"
     use = KEEP if is_unmanaged and host != rollout.holder else rollout.use(host)
-    return told.model_copy(update={"file": told.file.model_copy(update={"use": use})})
+    more = {"use": use, "rollout": editions.tried(service, resource)}
+    return told.model_copy(update={"file": told.file.model_copy(update=more)})
 
 
 def questions(world: World, slot: Slot) -> Iterator[tuple[str, CopyQuestion]]:

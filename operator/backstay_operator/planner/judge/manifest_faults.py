@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from backstay_api.objects import windows
 from backstay_api.objects.bounds import MOST_CONTENT_BYTES
 from backstay_api.objects.durations import seconds
-from backstay_api.objects.editions import told_bytes
+from backstay_api.objects.editions import is_brought, told_bytes
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.resources import Resource, Timeouts
 from backstay_api.objects.names import instance_name, promoted_name
@@ -27,6 +27,9 @@ LONGEST_S: Final = 24 * 3600.0
 # A window that is shorter may pass between two looks at the host; one that is longer is open at all times for a weekly schedule.
 SHORTEST_WINDOW_S: Final = 60.0
 LONGEST_WINDOW_S: Final = 7 * 24 * 3600.0
+# Shorter, and nothing was tried; longer, and a failover goes for hours with what nobody wants any more.
+SHORTEST_SOAK_S: Final = 1.0
+LONGEST_SOAK_S: Final = 3600.0
 # What the API server takes for the name of any object; an HAInstance is named after its service.
 OBJECT_NAME_CHARS: Final = 253
 
@@ -77,6 +80,18 @@ def _brings_too_much(service: HAService) -> Fault | None:
         f"spec.resources: the contents of files have {-(-much // 1024)} KiB together, as hosts are told them, and may have"
         f" {MOST_CONTENT_BYTES // 1024}",
     )
+
+
+def _bad_rollout(service: HAService) -> Fault | None:
+    said = service.spec.rollout
+    if said is None:
+        return None
+    if not any(one.file is not None and is_brought(one.file) for one in service.spec.resources):
+        why = "says how files are tried that are brought to hosts, and no file of it has content or configMapKeyRef: leave it out"
+        return Fault("InvalidRollout", f"spec.rollout {why}")
+    if said.soak is not None and not SHORTEST_SOAK_S <= seconds(said.soak) <= LONGEST_SOAK_S:
+        return Fault("InvalidRollout", f"spec.rollout.soak is {said.soak}: it must lie between 1s and 1h")
+    return None
 
 
 def _faulty(service: HAService) -> Fault | None:
@@ -329,6 +344,7 @@ _FAULTS: Final[Sequence[Callable[[HAService], Fault | None]]] = (
     _faulty,
     _reloads_no_unit,
     _brings_too_much,
+    _bad_rollout,
     _only_looked_at,
     _faulty_probe,
     _named_twice,

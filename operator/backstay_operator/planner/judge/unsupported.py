@@ -22,6 +22,7 @@ _TODAY: Final[dict[str, tuple[object, ...]]] = {
     "resources[].consistency": (_AS_THE_KIND,),
     "resources[].bound": (),
     "resources[].gate": (_AS_THE_KIND,),
+    "rollout.strategy": ("Reload", "Restart"),
 }
 # What else may be said of what is only looked at.
 _OF_PREREQUISITES: Final[dict[str, tuple[object, ...]]] = {"consistency": ("Any",), "gate": ("Block", "Strict", "Warn")}

@@ -64,3 +64,10 @@ def prerequisites_unmet(world: World, slot: Slot) -> tuple[str, str] | None:
     only_older = all(one.is_older for unmet in known.values() for one in unmet)
     said = listed([f"{host}: {prerequisites.told(unmet)}" for host, unmet in known.items()], most=3)
     return ("Older" if only_older else "PrerequisitesNotMet"), said
+
+
+def edition_paused(world: World, slot: Slot) -> str:
+    """Which files that are brought wait for a person where the service runs; empty: none. Nothing is wrong with what runs there."""
+    if slot.instance is None or not prerequisites.prerequisites_of(slot.in_force):
+        return ""
+    return editions.paused(world, slot.in_force, slot.instance, slot.asked)

@@ -56,7 +56,7 @@ from .other_hosts import (
     survives_elsewhere,
     who_could_take_over,
 )
-from .prerequisites import prerequisites_unmet, recorded_run
+from .prerequisites import edition_paused, prerequisites_unmet, recorded_run
 from .recovery import restarts_told, start_failures
 from .reports import because, not_well, reported
 
@@ -296,6 +296,8 @@ def _progressing(view: _View) -> Finding:
     if view.course.waits:
         return Finding("Progressing", True, "Updating", view.course.waits)
     is_moving = view.state in ("Starting", "Stopping", "Recovering")
+    if not is_moving and (why := edition_paused(view.world, view.slot)):
+        return Finding("Progressing", False, "EditionPaused", why)
     return Finding("Progressing", is_moving, view.state, view.sentence if is_moving else "No change is in progress")
 
 

@@ -21,6 +21,7 @@ from backstay_agent.core.editions import (
     Situated,
     Tell,
     Trying,
+    before_a_start,
     facts_of,
     fault_of,
     next_act,
@@ -97,6 +98,16 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
             id="well for long enough: proven",
         ),
         pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=100.0 + SOAK_S, restarts=2, soak_s=300.0, **WELL),
+            None,
+            id="for as long as the manifest says",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, soak_s=1.0, **WELL),
+            Note(replace(AB, good=B.id, back=A.id)),
+            id="or no longer than that",
+        ),
+        pytest.param(
             view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, runs=True, trouble="no answer"),
             Note(ON_TRIAL.refusing(B.id, "the service was not well with it: no answer", is_reverting=True)),
             id="not well: refused, and taken back",
@@ -109,6 +120,11 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
                 )
             ),
             id="restarted with it: the same",
+        ),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B, trying=TRIED, now_s=101.0, restarts=2, runs=True, is_restarted=True),
+            None,
+            id="not well because somebody has it restarted: that says nothing",
         ),
         pytest.param(
             view(ON_TRIAL, use=A, there=B, trying=TRIED, **WELL),
@@ -139,6 +155,16 @@ TRIED = Trying(edition=B.id, since_s=100.0, restarts=2)
             Note(record(A)),
             id="what was refused is forgotten with another edit",
         ),
+        pytest.param(
+            view(replace(record(A), refused=B.id, why="bad"), use=A, there=A, retried="now"),
+            Note(replace(record(A), retried="now")),
+            id="and where a person has it tried again",
+        ),
+        pytest.param(
+            view(replace(record(A).with_edition(B), refused=B.id, retried="now"), use=A, there=A, retried="now"),
+            None,
+            id="once",
+        ),
     ],
 )
 def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
@@ -148,6 +174,8 @@ def test_what_is_done_next(seen: Situated, expected: Act | None) -> None:
 def test_values_of_a_host_are_remembered_and_where_there_are_none_as_the_release_before_knows_it() -> None:
     for kept in (record(A, MINE), record(A, Edition(None), Edition(""))):
         assert FileRecord.from_json(json.loads(json.dumps(kept.to_json()))) == kept
+    assert "retried" not in record(A).to_json()
+    assert FileRecord.from_json(replace(record(A), retried="now").to_json()).retried == "now"
     assert record(A).to_json()["editions"][A.id].keys() == {"content", "owner", "group", "mode"}
 
 
@@ -193,3 +221,35 @@ def test_a_record_is_read_as_it_was_written(content: str, owner: str | None, tri
 )
 def test_whether_a_host_could_start_the_service(seen: Situated, is_ready: bool) -> None:
     assert fault_of(seen) == ("" if is_ready else f"{PATH} is not in place yet")
+
+
+REFUSED_B = AB.refusing(B.id, "the service was not well with it, and had to be started anew")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        pytest.param(view(replace(AB, good=A.id), use=A, there=A), None, id="what was proven is there"),
+        pytest.param(view(replace(AB, good=A.id), use=A, there=C), None, id="what somebody edited by hand stays"),
+        pytest.param(
+            view(ON_TRIAL, use=B, there=B), Note(replace(REFUSED_B, good=A.id)), id="what was on trial has failed"
+        ),
+        pytest.param(view(replace(REFUSED_B, good=A.id), use=B, there=B), Put(A.id), id="and is taken back"),
+        pytest.param(
+            view(replace(REFUSED_B, back=A.id), use=B, there=B), Put(A.id), id="though nobody knows what runs well"
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id, is_reverting=True), use=A, there=B), Put(A.id), id="what is no more wanted too"
+        ),
+        pytest.param(
+            view(replace(AB, good=A.id, is_reverting=True), use=A, there=A),
+            Note(replace(AB, good=A.id)),
+            id="what starts with it need not be told",
+        ),
+        pytest.param(
+            view(replace(SAME, refused=MINE.id), use=MINE, there=A, target=MINE), None, id="the very bytes are there"
+        ),
+    ],
+)
+def test_what_is_done_before_it_is_started_anew(seen: Situated, expected: Act | None) -> None:
+    assert before_a_start(seen) == expected

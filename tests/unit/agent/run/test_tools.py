@@ -33,7 +33,13 @@ def test_an_edit_keeps_what_has_run_here_from_nothing(
 
     monkeypatch.setattr(tools, "must_be_allowed", allowed)
     record = cast(Any, SimpleNamespace(begun_at_s=begun_at_s, may_run=may_run))
-    asked = tools.must_be_fit(cast(Any, SimpleNamespace(drifted=looked)), record, [], lambda why: None)
+
+    async def put_back(record: object) -> str:
+        await asyncio.sleep(0)
+        return ""
+
+    known = cast(Any, SimpleNamespace(drifted=looked, take_back=put_back))
+    asked = tools.must_be_fit(known, record, [], lambda why: None)
     if is_refused:
         with pytest.raises(StartFailed, match=drifted):
             asyncio.run(asked)

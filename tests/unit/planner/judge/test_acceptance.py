@@ -86,6 +86,7 @@ def test_every_path_of_the_table_is_a_field() -> None:
         recovery={"restarts": 3},
         placement={"stickiness": 1},
         dependsOn=[{"service": "net"}],
+        rollout={"soak": "5s"},
     )
     for path, _ in unsupported._PATHS:
         assert list(unsupported._values(everything.spec, path, "spec")), path
@@ -183,6 +184,27 @@ def test_nonsense_is_refused_with_a_sentence(resources: list[Raw], reason: str, 
     refused = judged(a_service("web", *resources))
     assert isinstance(refused, Refused)
     assert refused.reason == reason and said in refused.message
+
+
+@pytest.mark.parametrize(
+    ("rollout", "file", "said"),
+    [
+        pytest.param({"soak": "0.9s"}, {"content": "x"}, "spec.rollout.soak is 0.9s: it must lie between", id="short"),
+        pytest.param({"soak": "61m"}, {"content": "x"}, "spec.rollout.soak is 61m: it must lie between", id="long"),
+        pytest.param({"soak": "5s"}, {}, "spec.rollout says how files are tried", id="nothing is brought"),
+    ],
+)
+def test_a_rollout_that_makes_no_sense_is_refused(rollout: Raw, file: Raw, said: str) -> None:
+    conf = {"name": "conf", "file": {"path": "/etc/web.conf", **file}}
+    refused = judged(a_service("web", conf, unit(), rollout=rollout))
+    assert isinstance(refused, Refused)
+    assert refused.reason == "InvalidRollout" and said in refused.message
+    assert isinstance(
+        judged(
+            a_service("web", conf | {"file": {"path": "/etc/web.conf", "content": "x"}}, unit(), rollout={"soak": "1h"})
+        ),
+        Accepted,
+    )
 
 
 @pytest.mark.parametrize(

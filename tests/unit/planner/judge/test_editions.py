@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,3 +69,68 @@ ALL = {"n1": READY, "n2": READY, "n3": READY}
 )
 def test_which_edition_shall_be_in_place(said: dict[str, Facts], more: dict[str, Any], expected: str) -> None:
     assert "".join(uses(rollout(**{**more, **said}))) == expected
+
+
+def test_a_trial_goes_on_while_hosts_have_not_said_anew_what_they_have() -> None:
+    on_trial = {"n1": has(A, A, B, trial=B), "n2": DONE, "n3": DONE}
+    edited = Rollout(target=B, proven=A, holder="n1", said={}, standing_by=("n2", "n3"), before=on_trial)
+    assert uses(edited) == ["b", "b", "b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "is_next"),
+    [
+        pytest.param({"n1": READY, "n2": OLD}, "aa", False, id="staged and checked as ever"),
+        pytest.param({"n1": READY, "n2": READY}, "ab", False, id="those that stand by have it"),
+        pytest.param({"n1": READY, "n2": DONE}, "ab", True, id="and the one that runs it waits"),
+        pytest.param({"n1": has(A, A, B, trial=B), "n2": DONE}, "bb", False, id="what is on trial goes on"),
+        pytest.param({"n1": READY, "n2": has(A, A, refused=B)}, "aa", False, id="what is refused waits for nobody"),
+        pytest.param({"n1": DONE, "n2": DONE}, "bb", False, id="what is proven neither"),
+    ],
+)
+def test_while_it_is_paused_the_host_that_runs_it_waits(said: dict[str, Any], expected: str, is_next: bool) -> None:
+    proven = said["n1"]["edition"]
+    found = replace(rollout(proven=proven, **said), is_paused=True)
+    assert ("".join(uses(found)[:2]), found.is_next) == (expected, is_next)
+
+
+SO = "soak 300s"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"n1": has(A, A, B, tries=SO), "n2": DONE}, "bb", id="its agent can"),
+        pytest.param({"n1": READY, "n2": DONE}, "ab", id="an agent that says nothing of it may not know it"),
+        pytest.param({"n1": has(A, A, B, tries="soak 1s"), "n2": DONE}, "ab", id="nor one that says another thing"),
+        pytest.param({"n1": READY, "n2": READY}, "ab", id="those that stand by try nothing"),
+    ],
+)
+def test_where_it_runs_an_agent_must_know_how_it_is_to_be_tried(said: dict[str, Any], expected: str) -> None:
+    found = rollout(**said)
+    assert "".join(uses(replace(found, tries=SO))[:2]) == expected
+    assert uses(found)[1] == "b"
+
+
+AT = "2026-11-28T14:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"n1": has(A, A, refused=B), "n2": DONE}, "aa", id="it has not forgotten yet, and cannot have it"),
+        pytest.param({"n1": has(A, A, B, retried=AT), "n2": READY}, "ab", id="it has: begun anew"),
+        pytest.param({"n1": has(A, A, B, retried=AT), "n2": DONE}, "bb", id="and tried where it runs"),
+        pytest.param({"n1": has(A, A, B), "n2": DONE}, "ab", id="an agent that says nothing of it would not forget"),
+        pytest.param({"n1": has(A, A, refused=B, retried=AT), "n2": DONE}, "aa", id="refused once more"),
+    ],
+)
+def test_what_was_refused_is_tried_again_where_a_person_says_so(said: dict[str, Any], expected: str) -> None:
+    assert "".join(uses(replace(rollout(**said), retried=AT))[:2]) == expected
+
+
+def test_what_was_on_trial_where_a_host_was_lost_is_tried_again_where_a_person_says_so() -> None:
+    lost = {"n1": has(A, A, B, trial=B)}
+    there = has(A, A, B, retried=AT)
+    found = Rollout(target=B, proven=A, holder="n2", said={"n2": there}, before={**lost, "n2": there})
+    assert (found.use("n2"), replace(found, retried=AT).use("n2")) == (A, B)
