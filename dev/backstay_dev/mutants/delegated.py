@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import DRIVERS, UNIT, Mutant, one
+from .kinds import AGENT, DRIVERS, UNIT, Mutant, one
 
 _FITNESS: Final = f"{DRIVERS}/systemd/fitness.py"
 _ELSEWHERE: Final = f"{DRIVERS}/systemd/work_elsewhere.py"
+_LEAVING: Final = f"{AGENT}/core/leaving.py"
+_LEAVES: Final = f"{UNIT}/agent/test_leaves.py"
 _WORDS: Final = f"{UNIT}/agent/drivers/systemd/test_work_elsewhere.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -43,5 +45,35 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '"SuccessAction", "StartLimitAction", ',
         '"SuccessAction", ',
         _WORDS,
+    ),
+    one(
+        "an agent that is stopped with other units releases what it holds",
+        _LEAVING,
+        "    return end or (_WITH_OTHERS if",
+        "    return end or (None if",
+        _LEAVES,
+    ),
+    one(
+        "an agent that is stopped alone stops nothing",
+        _LEAVING,
+        " and any(map(_is_running_work, stopping - {_AGENT})) else",
+        " else",
+        _LEAVES,
+    ),
+    one("an agent that only sees others stop does not leave", _LEAVING, "_AGENT in stopping and any", "any", _LEAVES),
+    one("who logs out stops nothing", _LEAVING, " and not unit.startswith(_LOGINS)", "", _LEAVES),
+    one(
+        "a soft reboot is an end",
+        _LEAVING,
+        '    "soft-reboot.target": GoingDown("its user space is restarted", "Reboot"),\n',
+        "",
+        _LEAVES,
+    ),
+    one(
+        "a boot of another kernel is an end",
+        _LEAVING,
+        '    "kexec.target": GoingDown("it boots another kernel", "Reboot"),\n',
+        "",
+        _LEAVES,
     ),
 )
