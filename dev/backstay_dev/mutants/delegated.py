@@ -8,6 +8,13 @@ from .kinds import AGENT, DRIVERS, UNIT, Mutant, one
 
 _FITNESS: Final = f"{DRIVERS}/systemd/fitness.py"
 _ELSEWHERE: Final = f"{DRIVERS}/systemd/work_elsewhere.py"
+_DRIVER: Final = f"{DRIVERS}/systemd/driver.py"
+_SECURING: Final = f"{DRIVERS}/systemd/securing.py"
+_ESCAPED: Final = f"{DRIVERS}/tools/escaped_processes.py"
+_JOBS: Final = f"{DRIVERS}/tools/jobs.py"
+_FIT: Final = f"{UNIT}/agent/drivers/systemd/test_fitness.py"
+_STOPS: Final = f"{UNIT}/agent/drivers/systemd/test_stopping.py"
+_ACTS: Final = f"{UNIT}/agent/drivers/tools/test_jobs.py"
 _LEAVING: Final = f"{AGENT}/core/leaving.py"
 _LEAVES: Final = f"{UNIT}/agent/test_leaves.py"
 _WORDS: Final = f"{UNIT}/agent/drivers/systemd/test_work_elsewhere.py"
@@ -75,5 +82,79 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         '    "kexec.target": GoingDown("it boots another kernel", "Reboot"),\n',
         "",
         _LEAVES,
+    ),
+    one(
+        "a oneshot starts nothing that others want as well",
+        _FITNESS,
+        "        or _starts_what_stays(unit, known, working)\n",
+        "",
+        _FIT,
+    ),
+    one(
+        "a oneshot may say after its stop how it is undone",
+        _FITNESS,
+        ' and not _command_lines(properties, "ExecStopPost")',
+        "",
+        _FIT,
+    ),
+    one(
+        "who conflicts with what it pulls in is not fit",
+        _FITNESS,
+        "        if name in {\n",
+        "        if False and name in {\n",
+        _FIT,
+    ),
+    one(
+        "what was seen elsewhere is ended though its parents are gone",
+        _ESCAPED,
+        "alive = [process for process in known if _lives(process)]",
+        "alive = list[Escaped]()",
+        _STOPS,
+    ),
+    one(
+        "what has the number of a dead process is left alone",
+        _ESCAPED,
+        "now is not None and now.born == process.born",
+        "now is not None",
+        _STOPS,
+    ),
+    one("what does not listen is killed", _ESCAPED, "else signal.SIGKILL", "else signal.SIGTERM", _STOPS),
+    one(
+        "a stop does not count while something lives elsewhere",
+        _DRIVER,
+        "        if left:\n            raise StopFailed(",
+        "        if False:\n            raise StopFailed(",
+        _STOPS,
+    ),
+    one(
+        "what a unit was given while it stopped is stopped too",
+        _DRIVER,
+        "        if late := [member for member in now.members if member not in standing.members]:",
+        "        if late := list[str]():",
+        _STOPS,
+    ),
+    one("who starts a unit at a boot is looked for some way back", _SECURING, "depth=4", "depth=0", _STOPS),
+    one(
+        "what is enabled until a boot is enabled",
+        _SECURING,
+        'if state.startswith("enabled")',
+        'if state == "enabled"',
+        _STOPS,
+    ),
+    one(
+        "only a start is a start by an admin",
+        _JOBS,
+        'if asked.kind in ("start", "reload-or-start") and not was_up',
+        "if not was_up",
+        _ACTS,
+    ),
+    one("of what is up no start is told", _JOBS, ' if active not in UP else ""', "", _ACTS),
+    one("only of a start its job is asked for", _JOBS, 'asked.kind == "start" and has_job', "has_job", _ACTS),
+    one(
+        "a stop that is followed by a job is no restart",
+        _JOBS,
+        "(not asked.kind and has_job and active",
+        "(has_job and active",
+        _ACTS,
     ),
 )
