@@ -1,5 +1,5 @@
-"""What happens when systemd tells the agent to end: alone, it goes at once and leaves everything running; with its machine, it
-first brings down, in order and verifiably, what it was granted.
+"""What happens when systemd tells the agent to end: alone, it goes at once and leaves everything running; with its machine, or with
+other units (`systemctl isolate`), it first brings down, in order and verifiably, what it was granted.
 
 systemd stops all units of a machine side by side. Ours stops before the network and D-Bus do (its `After=`), and what it manages
 is stopped at the same time by systemd's own jobs, with which our orders to stop are merged; those that would wait for our end are

@@ -19,6 +19,7 @@ FILES = {
         "drivers_stories_units",
         "drivers_stories_commands",
         "drivers_stories_closure",
+        "drivers_stories_elsewhere",
         "drivers_stories_admin",
         "drivers_stories_overrides",
         "drivers_stories_types",

@@ -1,4 +1,4 @@
-"""The end of an agent: does it go alone, or the whole machine with it; and may it go alone. Pure."""
+"""The end of an agent: does it go alone, or the whole machine with it, or much of it; and may it go alone. Pure."""
 
 from __future__ import annotations
 
@@ -31,10 +31,25 @@ _ENDS: Final = {
 }
 
 
+# `systemctl isolate`, a stop of a slice, or of the agent and what it runs in one go.
+_WITH_OTHERS: Final = GoingDown("systemd stops its agent and other units with it (isolate?)", "Other")
+_AGENT: Final = "backstay-agent.service"
+_STOPPABLE: Final = (".service", ".socket", ".target", ".timer", ".path", ".mount")
+# Their stop is the end of somebody's login, whatever becomes of the agent.
+_LOGINS: Final = ("user@", "user-runtime-dir@", "run-user-")
+
+
 def how_it_goes_down(jobs: Iterable[tuple[str, str]]) -> GoingDown | None:
-    """How this machine is going down, by systemd's jobs (unit and what is done to it); None: it is not."""
-    starting = {unit for unit, what in jobs if what == "start"}
-    return next((end for unit, end in _ENDS.items() if unit in starting), None)
+    """How this machine is going down, by systemd's jobs (unit and what is done to it); None: it is not, and the agent ends alone."""
+    by_kind = [(unit, what) for unit, what in jobs if what in ("start", "stop")]
+    starting = {unit for unit, what in by_kind if what == "start"}
+    stopping = {unit for unit, what in by_kind if what == "stop"}
+    end = next((end for unit, end in _ENDS.items() if unit in starting), None)
+    return end or (_WITH_OTHERS if _AGENT in stopping and any(map(_is_running_work, stopping - {_AGENT})) else None)
+
+
+def _is_running_work(unit: str) -> bool:
+    return unit.endswith(_STOPPABLE) and not unit.startswith(_LOGINS)
 
 
 def why_not_stop(checkpoint: Checkpoint | None) -> str:

@@ -19,6 +19,9 @@ from backstay_testing.agent_world import ADDRESS, UNIT, World, enrolled, running
 
 REBOOT = [("web.service", "stop"), ("shutdown.target", "start"), ("reboot.target", "start")]
 RESTART = [("backstay-agent.service", "restart")]
+AGENT = "backstay-agent.service"
+ISOLATE = [("field.target", "start"), (AGENT, "stop"), (UNIT, "stop")]
+WITH_OTHERS = GoingDown("systemd stops its agent and other units with it (isolate?)", "Other")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,30 @@ RESTART = [("backstay-agent.service", "restart")]
         pytest.param([("shutdown.target", "start")], GoingDown("it shuts down", "Other"), id="whatever else"),
         pytest.param(RESTART, None, id="only the agent is restarted"),
         pytest.param([("reboot.target", "stop")], None, id="a reboot that is called off"),
-        pytest.param([], None, id="only the agent is stopped"),
+        pytest.param([], None, id="nothing is known"),
+        pytest.param([(AGENT, "stop")], None, id="only the agent is stopped"),
+        pytest.param([("soft-reboot.target", "start")], GoingDown("its user space is restarted", "Reboot"), id="soft"),
+        pytest.param([("kexec.target", "start")], GoingDown("it boots another kernel", "Reboot"), id="kexec"),
+        pytest.param([("halt.target", "start")], GoingDown("it halts", "PowerOff"), id="halt"),
+        pytest.param([("exit.target", "start")], GoingDown("its container ends", "PowerOff"), id="exit"),
+        pytest.param(
+            [("emergency.target", "start")], GoingDown("it goes into emergency mode", "Other"), id="emergency"
+        ),
+        pytest.param([*ISOLATE, *REBOOT], GoingDown("it reboots", "Reboot"), id="what is said in more words is so"),
+        pytest.param(ISOLATE, WITH_OTHERS, id="isolate"),
+        pytest.param([(AGENT, "stop"), ("cron.service", "stop")], WITH_OTHERS, id="isolate, its target is there"),
+        pytest.param([(AGENT, "stop"), ("srv.mount", "stop")], WITH_OTHERS, id="with a mount"),
+        pytest.param([("field.target", "start"), (UNIT, "stop")], None, id="isolate without the agent"),
+        pytest.param([(AGENT, "stop"), (UNIT, "start")], None, id="another is started"),
+        pytest.param([(AGENT, "restart"), (UNIT, "stop")], None, id="another is stopped while it is restarted"),
+        pytest.param(
+            [
+                *((AGENT, "stop"), ("session-4.scope", "stop"), ("user@0.service", "stop"), ("user-0.slice", "stop")),
+                *(("user-runtime-dir@0.service", "stop"), ("run-user-0.mount", "stop")),
+            ],
+            None,
+            id="who has stopped it logs out",
+        ),
     ],
 )
 def test_by_its_jobs_systemd_tells_whether_the_machine_goes_down(
@@ -74,6 +100,24 @@ async def test_an_agent_whose_machine_goes_down_stops_in_order_releases_and_says
     assert stops.index(f"stop {ADDRESS}") < stops.index(f"stop {UNIT}")
     assert (await world.lease()).renewal >= before.renewal + 25, "the heartbeat goes on until all is said"
     assert any("EXTEND_TIMEOUT_USEC" in line for line in told)
+
+
+@in_virtual_time
+async def test_an_agent_that_is_stopped_with_what_it_runs_releases_it_instead_of_falling_silent_with_it() -> None:
+    """Or `systemctl isolate`, an orderly act, would be answered by a power-off."""
+    world = await running()
+    await ending(world, ISOLATE, [])
+    status = (await world.assignment()).status
+    assert (status.shutting_down, status.shutdown_type) == (WITH_OTHERS.how, "Other")
+    assert status.instances["u1"].released and not world.machine.running
+    await world.kill_agent()
+    world.start_agent()
+    await world.until(lambda: is_back(world))
+    assert not world.machine.running
+
+
+async def is_back(world: World) -> bool:
+    return not (await world.assignment()).status.shutting_down
 
 
 @in_virtual_time

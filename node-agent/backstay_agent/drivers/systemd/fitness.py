@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.sentences import has_no_process
 
 from .closure import HANDLERS, Known, closure
+from .work_elsewhere import IN_A_SCOPE, delegates_to, is_to_pid_1, lines_of
 
 FOREVER_US: Final = (1 << 64) - 1
 _ENDS_THE_HOST: Final = ("FailureAction", "SuccessAction", "StartLimitAction", "JobTimeoutAction")
 _ENDS: Final = re.compile(
-    r"(?:ctrl-alt-del|default|emergency|exit|halt|kexec|poweroff|reboot|rescue|shutdown|soft-reboot|systemd-(?:halt|kexec|poweroff|reboot))"
-    r"\.(?:target|service)"
+    r"(?:ctrl-alt-del|default|emergency|exit|halt|hibernate|hybrid-sleep|kexec|poweroff|reboot|rescue|shutdown|sleep|soft-reboot|suspend"
+    r"|suspend-then-hibernate|systemd-(?:halt|hibernate|kexec|poweroff|reboot|soft-reboot|suspend))\.(?:target|service)"
 )
 _SHELL: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash) -[a-z]*c ")
 _READS: Final = re.compile(r"(?:\S*/)?(?:sh|bash|dash|ksh|zsh)|source|\.")
@@ -32,32 +32,7 @@ _NOTHING: Final = re.compile(
 )
 # Where a shell writes into a file, or runs another program in the words of a harmless one.
 _AND_YET: Final = re.compile(r"[>`]|\$\(")
-# At their word another daemon, or PID 1, starts something elsewhere. (podman's own children are found: `tools/escaped_processes.py`.)
-_FOR_OTHERS: Final = frozenset(
-    {"docker", "docker-compose", "podman-remote", "nerdctl", "ctr", "virsh", "xl", "machinectl", "lxc", "incus"}
-)
-_TO_PID_1: Final = frozenset({"systemctl", "service", "invoke-rc.d", "deb-systemd-invoke"})
-# These call `systemctl` where their parent is not PID 1.
-_PG_CTLCLUSTER: Final = "pg_ctlcluster"
-_INIT_SCRIPTS: Final = "/etc/init.d/"
 _BY_PID_1: Final = re.compile(r"\s*(?:(?:/usr)?/bin/(?:ba|da)?sh )?/etc/init\.d/")
-_REMOTE: Final = re.compile(r"-r|--remote(=true)?|(--url|--connection|-c)(=.*)?")
-_VERBS: Final = frozenset(
-    {
-        "run",
-        "start",
-        "up",
-        "create",
-        "restart",
-        "launch",
-        "deploy",
-        "scale",
-        "unpause",
-        "resume",
-        "isolate",
-        "reload-or-restart",
-    }
-)
 _STARTS: Final = ("ExecStart", "ExecStartPre", "ExecStartPost")
 
 
@@ -74,6 +49,7 @@ def not_fit(
     return (
         _does_nothing(unit, known, pulled_in)
         or _works_elsewhere(unit, properties, scripts)
+        or next(filter(None, (_works_elsewhere(part, known[part], ()) for part in closure(unit, known)[1:])), None)
         or _needs_a_probe(unit, properties, working, asked=asked)
         or _starts_what_stays(unit, known, working)
         or _would_not_stay(unit, properties)
@@ -108,10 +84,14 @@ def _is_nothing(line: str) -> bool:
 
 def _works_elsewhere(unit: str, properties: Mapping[str, Any], scripts: Sequence[str]) -> str | None:
     said = [line for kind in _STARTS for line in _command_lines(properties, kind)]
-    in_scripts = [line.partition("#")[0] for text in scripts for line in text.splitlines()[:2000]]
-    for line in [*said, *in_scripts]:
-        by = _delegates_to(line)
-        if by and not _is_to_pid_1(by):
+    for line in [*said, *(line for text in scripts for line in lines_of(text))]:
+        by = delegates_to(line)
+        if by == IN_A_SCOPE:
+            return (
+                f"{unit} starts its work by {by}, in a scope of its own, outside of its control group, which is not stopped with the unit"
+                f" ({line.strip()[:200]}): let the unit start it without a scope"
+            )
+        if by and not is_to_pid_1(by):
             return (
                 f"{unit} has its work done by {by}, outside of its control group, so that a stop could not be verified;"
                 " use a `command` resource whose check asks for it"
@@ -123,41 +103,6 @@ def _works_elsewhere(unit: str, properties: Mapping[str, Any], scripts: Sequence
                 f"name the unit that {unit} starts by {by} ({line.strip()[:200]}): here it would start and stop unseen"
             )
     return None
-
-
-def _is_to_pid_1(by: str) -> bool:
-    return by in _TO_PID_1 or by == _PG_CTLCLUSTER or by.startswith(_INIT_SCRIPTS)
-
-
-def _delegates_to(line: str) -> str:
-    """The program in this command line that has somebody else start the work; empty if there is none."""
-    for command in re.split(r"[;&|()`]+", line):
-        words = command.replace("'", " ").replace('"', " ").split()
-        for at, word in enumerate(words):
-            program, rest = str(word.rpartition("/")[2]), words[at + 1 :]
-            if program == "systemd-run" and "--scope" not in rest:
-                return program
-            if program == "service" and at and not word.startswith("/"):
-                continue  # a word of somebody else's
-            if not (_VERBS & set(rest) or {"enable", "--now"} <= set(rest)):
-                continue
-            if by := _starts_elsewhere(word, program, rest):
-                return by
-            if word in ("echo", "printf"):
-                break
-    return ""
-
-
-def _starts_elsewhere(word: str, program: str, rest: Sequence[str]) -> str:
-    """The same of one program that is told to start something, with its arguments."""
-    if program == "podman":
-        flags = takewhile(lambda one: one not in _VERBS, rest)
-        return "podman --remote" if any(map(_REMOTE.fullmatch, flags)) else ""
-    if program == _PG_CTLCLUSTER:
-        return "" if "--skip-systemctl-redirect" in rest else program
-    if word.startswith(_INIT_SCRIPTS):
-        return word
-    return program if program in _FOR_OTHERS | _TO_PID_1 else ""
 
 
 def scripts_of(properties: Mapping[str, Any]) -> dict[str, bool]:

@@ -1,8 +1,9 @@
 """Processes that a unit started and that have left its control group: found by their mark or by their parents, and ended.
 
 Our drop-in puts a mark into the environment of whatever the unit starts. Children inherit it into scopes and other control
-groups (`systemd-run --scope`, podman's conmon, `machinectl shell` of a child); a container's payload, whose environment is new, is
-still the child of one that has it. Not found: what another daemon starts at the unit's word (docker, libvirt); such a unit is refused.
+groups (podman's conmon); a container's payload, whose environment is new, is still the child of one that has it. Not found: what has
+no such parent left and has set its title over its environment, as many daemons do, and what another daemon starts at the unit's word
+(docker, libvirt). So units that ask for a scope, or another daemon, are refused (`systemd/work_elsewhere.py`).
 """
 
 from __future__ import annotations

@@ -242,7 +242,10 @@ def starts(line: str) -> dict[str, Any]:
         (starts("/usr/bin/virsh start vm"), "has its work done by virsh"),
         (starts("/usr/bin/machinectl start box"), "has its work done by machinectl"),
         (starts("/usr/bin/systemd-run --unit=far sleep 5"), "has its work done by systemd-run"),
-        (starts("/usr/bin/systemd-run --scope sleep 5"), "fit"),
+        (
+            starts("/usr/bin/systemd-run --scope sleep 5"),
+            "starts its work by systemd-run --scope, in a scope of its own",
+        ),
         (starts("/usr/bin/podman run -d db"), "fit"),
         (starts("/usr/bin/dockerd -H fd://"), "fit"),
         (starts("/bin/systemctl start real.service"), "name the unit that x.service starts by systemctl"),

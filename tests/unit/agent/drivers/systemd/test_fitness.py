@@ -67,3 +67,41 @@ def test_a_script_is_looked_into_whoever_is_told_to_run_it(kind: str, line: str,
     """What it has started by another daemon would run on when the unit is stopped, and beside the next host's."""
     argv = shlex.split(line)
     assert scripts_of({kind: [(argv[0], argv)]}) == files
+
+
+ONESHOT = {
+    "LoadState": "loaded",
+    "Type": "oneshot",
+    "RemainAfterExit": True,
+    "ExecStart": [("/usr/sbin/exportfs", ["exportfs", "-a"])],
+}
+STOP = [("/usr/sbin/exportfs", ["exportfs", "-ua"])]
+SERVER = {"LoadState": "loaded", "Type": "simple", "ExecStart": [("/opt/srv", ["/opt/srv"])]}
+
+
+def test_what_a_oneshot_starts_and_others_want_as_well_would_run_wherever_the_service_is() -> None:
+    unit = ONESHOT | {"ExecStop": STOP, "Wants": ["nfsd.service"]}
+    shared = SERVER | {"WantedBy": ["x.service", "multi-user.target"]}
+    why = not_fit("x.service", {"x.service": unit, "nfsd.service": shared}, ("nfsd.service",), asked=True)
+    assert why and "pulls in nfsd.service, which other units want as well" in why
+    own = SERVER | {"WantedBy": ["x.service"]}
+    assert not_fit("x.service", {"x.service": unit, "nfsd.service": own}, ("nfsd.service",), asked=True) is None
+    needs = unit | {"After": ["nfsd.service"]}
+    assert not_fit("x.service", {"x.service": needs, "nfsd.service": shared}, ("nfsd.service",), asked=True) is None
+
+
+@pytest.mark.parametrize("how", ["ExecStop", "ExecStopPost"])
+def test_a_oneshot_says_in_either_way_how_it_is_undone(how: str) -> None:
+    assert not_fit("x.service", {"x.service": ONESHOT | {how: STOP}}, (), asked=True) is None
+    assert "has no ExecStop=" in (not_fit("x.service", {"x.service": ONESHOT}, (), asked=True) or "fit")
+
+
+@pytest.mark.parametrize("kind", ["Requires", "BindsTo", "Wants", "Upholds"])
+def test_who_conflicts_with_what_it_pulls_in_would_stop_it_or_be_stopped(kind: str) -> None:
+    unit = SERVER | {"Conflicts": ["other.service"], kind: ["other.service"]}
+    down = {"LoadState": "loaded", "ActiveState": "inactive"}
+    why = not_fit("x.service", {"x.service": unit, "other.service": down}, (), asked=True)
+    assert why == "x.service conflicts with other.service and pulls it in: one of them would stop the other"
+    apart = SERVER | {"Conflicts": ["other.service"], kind: ["third.service"]}
+    known = {"x.service": apart, "other.service": down, "third.service": {**down, "ActiveState": "active"}}
+    assert not_fit("x.service", known, (), asked=True) is None

@@ -15,7 +15,18 @@ from backstay_agent.drivers.tools.jobs import Acts, Asked, admins_act
         (Asked("try-restart"), "inactive", True, True, "restarted by an admin: systemctl restart x.service"),
         (Asked("start"), "inactive", True, True, "restarted by an admin: systemctl restart x.service"),
         (Asked("start"), "activating", True, False, "started by an admin: systemctl start x.service"),
+        (Asked("reload-or-start"), "activating", True, False, "started by an admin: systemctl start x.service"),
+        (Asked("start"), "active", False, False, ""),  # it is up: nothing is left to tell
+        (Asked("start"), "reloading", True, False, ""),
+        (Asked("stop"), "inactive", False, False, "stopped by an admin: systemctl stop x.service"),
+        (Asked("restart"), "activating", True, False, "restarted by an admin: systemctl restart x.service"),
         (Asked("start"), "failed", False, True, ""),
+        (Asked("reload"), "deactivating", True, True, ""),  # it died meanwhile
+        (Asked("reload-or-start"), "inactive", True, True, ""),
+        (Asked("verify-active"), "inactive", True, True, ""),
+        (Asked("nop"), "inactive", True, True, ""),
+        (Asked("stop"), "inactive", True, True, "stopped by an admin: systemctl stop x.service"),
+        (Asked("stop"), "failed", True, True, "stopped by an admin: systemctl stop x.service"),
         (Asked("reload"), "failed", False, True, ""),
         (Asked("verify-active"), "inactive", False, True, ""),
         (Asked(""), "inactive", False, True, "stopped by an admin: systemctl stop x.service"),

@@ -1,0 +1,160 @@
+"""Mutants of what a unit has others do, of what has left its control group, and of what a host's own end is told from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .kinds import AGENT, DRIVERS, UNIT, Mutant, one
+
+_FITNESS: Final = f"{DRIVERS}/systemd/fitness.py"
+_ELSEWHERE: Final = f"{DRIVERS}/systemd/work_elsewhere.py"
+_DRIVER: Final = f"{DRIVERS}/systemd/driver.py"
+_SECURING: Final = f"{DRIVERS}/systemd/securing.py"
+_ESCAPED: Final = f"{DRIVERS}/tools/escaped_processes.py"
+_JOBS: Final = f"{DRIVERS}/tools/jobs.py"
+_FIT: Final = f"{UNIT}/agent/drivers/systemd/test_fitness.py"
+_STOPS: Final = f"{UNIT}/agent/drivers/systemd/test_stopping.py"
+_ACTS: Final = f"{UNIT}/agent/drivers/tools/test_jobs.py"
+_LEAVING: Final = f"{AGENT}/core/leaving.py"
+_LEAVES: Final = f"{UNIT}/agent/test_leaves.py"
+_WORDS: Final = f"{UNIT}/agent/drivers/systemd/test_work_elsewhere.py"
+
+MUTANTS: Final[tuple[Mutant, ...]] = (
+    one(
+        "work in a scope of its own is refused",
+        _ELSEWHERE,
+        "        return IN_A_SCOPE if",
+        '        return "" if',
+        _WORDS,
+    ),
+    one(
+        "parts have their work done by nobody else either",
+        _FITNESS,
+        "        or next(filter(None, (_works_elsewhere(part, known[part], ()) for part in closure(unit, known)[1:])), None)\n",
+        "",
+        _WORDS,
+    ),
+    one("a container's exec is its work too", _ELSEWHERE, '"launch", "exec", "play"),', '"launch", "play"),', _WORDS),
+    one("a unit is started by D-Bus too", _ELSEWHERE, '    "busctl": _JOBS,\n', "", _WORDS),
+    one("what starts is told to start by reenable too", _ELSEWHERE, '("enable", "reenable")', '("enable",)', _WORDS),
+    one(
+        "what has no verb does what it does",
+        _ELSEWHERE,
+        '{"virt-install", "batch", "at"}',
+        '{"virt-install", "at"}',
+        _WORDS,
+    ),
+    one("a long command goes on", _ELSEWHERE, 'script.replace("\\\\\\n", " ")', "script", _WORDS),
+    one("no host is restarted softly for a unit", _FITNESS, "|soft-reboot|suspend)", "|suspend)", _WORDS),
+    one(
+        "no host ends as its unit has been started too often",
+        _FITNESS,
+        '"SuccessAction", "StartLimitAction", ',
+        '"SuccessAction", ',
+        _WORDS,
+    ),
+    one(
+        "an agent that is stopped with other units releases what it holds",
+        _LEAVING,
+        "    return end or (_WITH_OTHERS if",
+        "    return end or (None if",
+        _LEAVES,
+    ),
+    one(
+        "an agent that is stopped alone stops nothing",
+        _LEAVING,
+        " and any(map(_is_running_work, stopping - {_AGENT})) else",
+        " else",
+        _LEAVES,
+    ),
+    one("an agent that only sees others stop does not leave", _LEAVING, "_AGENT in stopping and any", "any", _LEAVES),
+    one("who logs out stops nothing", _LEAVING, " and not unit.startswith(_LOGINS)", "", _LEAVES),
+    one(
+        "a soft reboot is an end",
+        _LEAVING,
+        '    "soft-reboot.target": GoingDown("its user space is restarted", "Reboot"),\n',
+        "",
+        _LEAVES,
+    ),
+    one(
+        "a boot of another kernel is an end",
+        _LEAVING,
+        '    "kexec.target": GoingDown("it boots another kernel", "Reboot"),\n',
+        "",
+        _LEAVES,
+    ),
+    one(
+        "a oneshot starts nothing that others want as well",
+        _FITNESS,
+        "        or _starts_what_stays(unit, known, working)\n",
+        "",
+        _FIT,
+    ),
+    one(
+        "a oneshot may say after its stop how it is undone",
+        _FITNESS,
+        ' and not _command_lines(properties, "ExecStopPost")',
+        "",
+        _FIT,
+    ),
+    one(
+        "who conflicts with what it pulls in is not fit",
+        _FITNESS,
+        "        if name in {\n",
+        "        if False and name in {\n",
+        _FIT,
+    ),
+    one(
+        "what was seen elsewhere is ended though its parents are gone",
+        _ESCAPED,
+        "alive = [process for process in known if _lives(process)]",
+        "alive = list[Escaped]()",
+        _STOPS,
+    ),
+    one(
+        "what has the number of a dead process is left alone",
+        _ESCAPED,
+        "now is not None and now.born == process.born",
+        "now is not None",
+        _STOPS,
+    ),
+    one("what does not listen is killed", _ESCAPED, "else signal.SIGKILL", "else signal.SIGTERM", _STOPS),
+    one(
+        "a stop does not count while something lives elsewhere",
+        _DRIVER,
+        "        if left:\n            raise StopFailed(",
+        "        if False:\n            raise StopFailed(",
+        _STOPS,
+    ),
+    one(
+        "what a unit was given while it stopped is stopped too",
+        _DRIVER,
+        "        if late := [member for member in now.members if member not in standing.members]:",
+        "        if late := list[str]():",
+        _STOPS,
+    ),
+    one("who starts a unit at a boot is looked for some way back", _SECURING, "depth=4", "depth=0", _STOPS),
+    one(
+        "what is enabled until a boot is enabled",
+        _SECURING,
+        'if state.startswith("enabled")',
+        'if state == "enabled"',
+        _STOPS,
+    ),
+    one(
+        "only a start is a start by an admin",
+        _JOBS,
+        'if asked.kind in ("start", "reload-or-start") and not was_up',
+        "if not was_up",
+        _ACTS,
+    ),
+    one("of what is up no start is told", _JOBS, ' if active not in UP else ""', "", _ACTS),
+    one("only of a start its job is asked for", _JOBS, 'asked.kind == "start" and has_job', "has_job", _ACTS),
+    one(
+        "a stop that is followed by a job is no restart",
+        _JOBS,
+        "(not asked.kind and has_job and active",
+        "(has_job and active",
+        _ACTS,
+    ),
+)

@@ -1,0 +1,130 @@
+"""Who has somebody else do the work, by the words of a command line: another daemon, PID 1, or a scope of its own. Pure.
+
+What is started so lives outside of the unit's control group, and not for its sake: it does not stop with it. Known are names of
+programs and what they are told to do; not what they do by themselves, nor what is said through an API.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from typing import Final
+
+IN_A_SCOPE: Final = "systemd-run --scope"
+"""A child of the unit in another control group. With a title over its environment, and its parent gone, nothing leads to it any more."""
+
+_CONTAINERS: Final = frozenset(
+    {
+        *("run", "start", "up", "create", "restart", "unpause", "resume", "launch", "exec", "play"),
+        *("deploy", "scale", "update", "rollback", "watch"),
+    }
+)
+_MACHINES: Final = frozenset({"start", "create", "resume", "unpause", "restore", "migrate", "reboot", "reset"})
+_JOBS: Final = frozenset(
+    {"StartUnit", "StartUnitReplace", "StartUnitWithFlags", "RestartUnit", "ReloadOrRestartUnit", "EnqueueUnitJob"}
+)
+# At their word another daemon starts something. (podman's own children are found: `tools/escaped_processes.py`.)
+_FOR_OTHERS: Final[Mapping[str, frozenset[str]]] = {
+    "docker": _CONTAINERS,
+    "docker-compose": _CONTAINERS,
+    "podman-remote": _CONTAINERS,
+    "nerdctl": _CONTAINERS,
+    "ctr": _CONTAINERS,
+    "crictl": _CONTAINERS | {"runp"},
+    "lxc": _CONTAINERS,
+    "incus": _CONTAINERS,
+    "machinectl": frozenset({"start", "enable", "shell", "login", "reboot"}),
+    "virsh": _MACHINES | {"autostart"},
+    "xl": _MACHINES,
+    "qm": _MACHINES,
+    "pct": _MACHINES | {"exec"},
+    "VBoxManage": frozenset({"startvm", "resume", "reset"}),
+    "vboxmanage": frozenset({"startvm", "resume", "reset"}),
+    "vmrun": frozenset({"start", "unpause", "reset"}),
+    "multipass": frozenset({"start", "launch", "restart", "exec"}),
+    "vagrant": frozenset({"up", "reload", "resume"}),
+    # Not `run`: it is how the units that snapd makes start their daemon.
+    "snap": frozenset({"start", "restart", "enable", "install", "refresh"}),
+    "supervisorctl": frozenset({"start", "restart", "reload", "update", "add"}),
+    "pm2": frozenset(
+        {"start", "restart", "reload", "gracefulReload", "scale", "startOrRestart", "startOrReload", "deploy"}
+    ),
+    "monit": frozenset({"start", "restart", "monitor"}),
+}
+# These do whatever they are told.
+_ALWAYS: Final = frozenset({"virt-install", "batch", "at"})
+_AT_ASKS: Final = frozenset({"-l", "-r", "-d", "-c", "-V"})
+_TO_PID_1: Final[Mapping[str, frozenset[str]]] = {
+    "systemctl": frozenset({"start", "restart", "isolate", "reload-or-restart"}),
+    "service": frozenset({"start", "restart", "--full-restart"}),
+    "invoke-rc.d": frozenset({"start", "restart"}),
+    "deb-systemd-invoke": frozenset({"start", "restart"}),
+    "busctl": _JOBS,
+    "gdbus": _JOBS,
+    "dbus-send": _JOBS,
+}
+_NOW: Final = ("enable", "reenable")
+_ON_A_BUS: Final = frozenset({"busctl", "gdbus", "dbus-send"})
+_TRANSIENT: Final = "StartTransientUnit"
+# These call `systemctl` where their parent is not PID 1.
+_PG_CTLCLUSTER: Final = "pg_ctlcluster"
+_INIT_SCRIPTS: Final = "/etc/init.d/"
+_BY_THEMSELVES: Final = frozenset({"start", "restart"})
+_REMOTE: Final = re.compile(r"-r|--remote(=true)?|(--url|--connection|-c)(=.*)?")
+# Names that are words of English as well: meant only where a command begins.
+_WORDS: Final = frozenset({"service", "at", "batch", "snap", "monit"})
+_BEFORE_A_COMMAND: Final = re.compile(
+    r"(?:\S*/)?(?:exec|command|nohup|setsid|nice|ionice|time|sudo|env|sh|bash|dash)|-\S*|\w+=\S*|then|else|do|if|while|until|!|\{"
+)
+_MOST_LINES: Final = 2000
+
+
+def lines_of(script: str) -> Iterator[str]:
+    """What a script says, a command line at a time, without its remarks."""
+    for line in script.replace("\\\n", " ").splitlines()[:_MOST_LINES]:
+        yield line.partition("#")[0]
+
+
+def is_to_pid_1(by: str) -> bool:
+    """Whether this (`delegates_to`) has a unit started, which could be named itself."""
+    return by in _TO_PID_1 or by == _PG_CTLCLUSTER or by.startswith(_INIT_SCRIPTS)
+
+
+def delegates_to(line: str) -> str:
+    """The program in this command line that has somebody else start the work; empty if there is none."""
+    for command in re.split(r"[;&|()`\n]+", line):
+        words = command.replace("'", " ").replace('"', " ").split()
+        for at, word in enumerate(words):
+            if word in ("echo", "printf"):
+                break
+            program = str(word.rpartition("/")[2])
+            if program in _WORDS and not word.startswith("/") and not all(map(_BEFORE_A_COMMAND.fullmatch, words[:at])):
+                continue  # a word of somebody else's
+            if by := _starts_elsewhere(word, program, words[at + 1 :]):
+                return by
+    return ""
+
+
+def _starts_elsewhere(word: str, program: str, rest: Sequence[str]) -> str:
+    """The same of one program with its arguments."""
+    verbs = set(rest)
+    if program == "systemd-run":
+        return IN_A_SCOPE if "--scope" in verbs else program
+    if program == "podman":
+        flags = takewhile(lambda one: one not in _CONTAINERS, rest)
+        return "podman --remote" if verbs & _CONTAINERS and any(map(_REMOTE.fullmatch, flags)) else ""
+    if program == _PG_CTLCLUSTER:
+        return program if verbs & _BY_THEMSELVES and "--skip-systemctl-redirect" not in verbs else ""
+    if word.startswith(_INIT_SCRIPTS):
+        return word if verbs & _BY_THEMSELVES else ""
+    if program in _ALWAYS:
+        return "" if program == "at" and (not rest or verbs & _AT_ASKS) else program
+    if program in _ON_A_BUS:
+        verbs = {one.rpartition(".")[2] for one in rest}
+        if _TRANSIENT in verbs:
+            return f"{program} {_TRANSIENT}"
+    if program == "systemctl" and "--now" in verbs and not verbs.isdisjoint(_NOW):
+        return program
+    told = _FOR_OTHERS.get(program) or _TO_PID_1.get(program, frozenset())
+    return program if verbs & told else ""
