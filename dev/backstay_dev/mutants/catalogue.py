@@ -7,6 +7,7 @@ from typing import Final
 from . import (
     agent,
     belongings,
+    boards,
     brought,
     copies,
     courses,
@@ -33,6 +34,7 @@ from . import (
     units,
     verdicts,
     wire,
+    written,
 )
 from .kinds import Mutant
 
@@ -65,4 +67,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *dependencies.MUTANTS,
     *needs.MUTANTS,
     *roles.MUTANTS,
+    *boards.MUTANTS,
+    *written.MUTANTS,
 )
