@@ -33,6 +33,7 @@ from . import (
     stuck,
     units,
     verdicts,
+    walls,
     wire,
     written,
 )
@@ -69,4 +70,5 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *roles.MUTANTS,
     *boards.MUTANTS,
     *written.MUTANTS,
+    *walls.MUTANTS,
 )
