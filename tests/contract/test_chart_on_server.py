@@ -171,6 +171,27 @@ def test_who_may_confirm_that_a_machine_is_off(installed: ControlPlane) -> None:
     assert patch(operator, word_of(OPERATOR))[0] == 403, "no program is a person"
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"want": "Withdrawn"}, id="the machine is not to be off any more"),
+        pytest.param({"after": "StayOff"}, id="it is to stay off"),
+        pytest.param({"why": "somebody says so"}, id="another reason"),
+        pytest.param({"machineUUID": "4c4c4544-0042-3010-8054-b7c04f4d3134"}, id="another machine"),
+        pytest.param({"machineUUID": None}, id="no matter which machine"),
+    ],
+)
+def test_who_confirms_changes_nothing_else_of_the_request(installed: ControlPlane, change: Json) -> None:
+    name, operator = "n1-asked", As(installed, OPERATOR, f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
+    asked = {**REQUEST, "after": "On", "why": "n1 is silent", "machineUUID": "4c4c4544-0042-3010-8054-b7c04f4d3133"}
+    assert operator.send("POST", FENCES, body("FenceRequest", name, asked))[0] in (201, 409)
+    confirmer = As(installed, "ann", "backstay:fence-confirmers")
+    assert confirmer.send("PATCH", f"{FENCES}/{name}?dryRun=All", word_of("ann"))[0] == 200
+    for spec in (change, {**word_of("ann")["spec"], **change}):
+        code, why = confirmer.send("PATCH", f"{FENCES}/{name}?dryRun=All", {"spec": spec})
+        assert (code, "people may only confirm" in why) == (403, True), why
+
+
 def test_an_agent_writes_only_its_own_hosts_objects_whatever_its_role_says(installed: ControlPlane) -> None:
     # As if somebody had bound far too much to the agents' group.
     everything = ["--clusterrole=cluster-admin", "--group=system:serviceaccounts:backstay-hosts"]

@@ -7,6 +7,7 @@ from typing import Final
 from . import (
     agent,
     belongings,
+    boards,
     brought,
     copies,
     courses,
@@ -34,7 +35,9 @@ from . import (
     stuck,
     units,
     verdicts,
+    walls,
     wire,
+    written,
 )
 from .kinds import Mutant
 
@@ -69,4 +72,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *dependencies.MUTANTS,
     *needs.MUTANTS,
     *roles.MUTANTS,
+    *boards.MUTANTS,
+    *written.MUTANTS,
+    *walls.MUTANTS,
 )

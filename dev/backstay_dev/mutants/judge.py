@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .kinds import HOSTS, ROOT, Mutant
+from .kinds import MACHINES, ROOT, Mutant
 
 ROOTS: Final = ("crds", "operator", "node-agent", "cli", "dev", "tests")
 LOOKED_AT: Final = (
@@ -29,7 +29,7 @@ LOOKED_AT: Final = (
     "models",
     "examples",
 )
-"""What tests read besides code: not copied, only named in the copy."""
+"""What tests read besides code: only named in the copy, unless it is what the mutant edits."""
 MOST_SEEDS: Final = 400
 LIMIT_S: Final = 900
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
@@ -75,7 +75,7 @@ def _groups(killers: Sequence[str], *, with_machines: bool) -> list[list[str]]:
     """Nets in their order; tests that follow each other are run by one process, which loads everything once."""
     groups: list[list[str]] = []
     for killer in killers:
-        if killer.startswith(HOSTS) and not with_machines:
+        if killer.startswith(MACHINES) and not with_machines:
             continue
         if groups and not _is_simulated(killer) and not _is_simulated(groups[-1][0]):
             groups[-1].append(killer)
@@ -86,11 +86,14 @@ def _groups(killers: Sequence[str], *, with_machines: bool) -> list[list[str]]:
 
 def break_copy(mutant: Mutant, folder: Path) -> None:
     """A copy of the product and its tests with the mutant's edits."""
-    for root in ROOTS:
-        shutil.copytree(ROOT / root, folder / root, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in LOOKED_AT:
-        if (ROOT / name).exists():
+    edited = {edit.file.partition("/")[0] for edit in mutant.edits}
+    for name in (*ROOTS, *LOOKED_AT):
+        if name not in edited.union(ROOTS) and (ROOT / name).exists():
             (folder / name).symlink_to(ROOT / name)
+        elif (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, folder / name)
     for edit in mutant.edits:
         path = folder / edit.file
         text = path.read_text()

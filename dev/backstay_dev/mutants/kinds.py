@@ -17,11 +17,15 @@ API: Final = "crds/backstay_api"
 UNIT: Final = "tests/unit"
 STORIES: Final = "tests/stories"
 HOSTS: Final = "tests/e2e"
+CHART: Final = "charts/backstay/templates"
+ON_A_SERVER: Final = ("tests/contract/test_walls.py", "tests/contract/test_chart_on_server.py")
+"""They start a real kube-apiserver with the chart in it, which takes half a minute: tried with those on real machines."""
+MACHINES: Final = (HOSTS, *ON_A_SERVER)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One exact replacement in one file. The old text stands there exactly once."""
+    """One exact replacement in one file of the repository, a program or a template. The old text stands there exactly once."""
 
     file: str
     old: str
@@ -36,13 +40,13 @@ class Mutant:
     """What is no longer true, in words of the protocol."""
     edits: tuple[Edit, ...]
     killers: tuple[str, ...]
-    """The nets, cheapest first: a test file, or `sim:PROFILE`, the simulator's monitor. Files in tests/e2e need real machines."""
+    """The nets, cheapest first: a test file, or `sim:PROFILE`, the simulator's monitor. Those of `MACHINES` need real ones."""
     is_quick: bool = False
     """Belongs to `make test`."""
 
     @property
     def needs_machines(self) -> bool:
-        return all(killer.startswith(HOSTS) for killer in self.killers)
+        return all(killer.startswith(MACHINES) for killer in self.killers)
 
 
 def one(sentence: str, file: str, old: str, new: str, *killers: str, quick: bool = False) -> Mutant:

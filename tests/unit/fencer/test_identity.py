@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer.agents import RealAgents
-from backstay_fencer.identity import ask_ipmi, compare
+from backstay_fencer.identity import ask_ipmi, compare, is_placeholder
 from backstay_fencer.processes import AgentRun
 
 
@@ -121,3 +121,26 @@ def test_no_argument_of_ipmitool_shows_the_password() -> None:
 )  # fmt: skip
 def test_whether_a_device_has_named_this_machine(said: str | None, machine: str, expected: str) -> None:
     assert compare(said, machine) == expected
+
+
+@pytest.mark.parametrize(
+    "uuid",
+    [
+        pytest.param("03000200-0400-0500-0006-000700080009", id="as a maker of chipsets delivers it"),
+        pytest.param("00020003-0004-0005-0006-000700080009", id="the same, turned"),
+        pytest.param("12345678-1234-5678-90ab-cddeefaabbcc", id="counted and spelt"),
+        pytest.param("78563412-3412-7856-90ab-cddeefaabbcc", id="the same, turned"),
+        pytest.param("12345678-1234-1234-1234-123456789012", id="counted again and again"),
+        pytest.param("00112233-4455-6677-8899-aabbccddeeff", id="every digit twice"),
+        pytest.param("33221100-5544-7766-8899-aabbccddeeff", id="the same, turned"),
+        pytest.param("00000000-0000-0000-0000-000000000000", id="nought"),
+        pytest.param("00000000-0000-0000-0000-000000000001", id="all but nought"),
+        pytest.param("0F0F0F0F-F0F0-0F0F-F0F0-0F0F0F0F0F0F", id="a pattern of two digits"),
+    ],
+)
+def test_what_a_whole_series_of_boards_says_names_no_machine(uuid: str) -> None:
+    assert is_placeholder(uuid) and compare(uuid, uuid) == "Unverified"
+
+
+def test_what_one_board_says_names_its_machine_be_its_digits_few() -> None:
+    assert not is_placeholder("00000000-0000-0000-0000-000000000012")

@@ -12,7 +12,7 @@ from backstay_api.memory.store import MemoryCluster
 from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.models.host import FenceDevice
 from backstay_fencer import parameters, secrets
-from backstay_fencer.agents import RealAgents
+from backstay_fencer.agents import REFUSED, RealAgents
 from backstay_fencer.counters import Counters
 from backstay_fencer.devices import Devices
 from backstay_fencer.processes import run_process
@@ -154,11 +154,28 @@ exit 1
 """
 
 
-def test_what_an_agent_prints_shows_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("password", ["s3cret-of-the-bmc", "calvin", "XYZ"])
+def test_what_an_agent_prints_shows_no_password(
+    password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It goes into the status of Host and FenceRequest, and into the log."""
-    agent = tmp_path / "fence_redfish"
+    install_a_talkative_one(tmp_path, monkeypatch)
+    run = asyncio.run(RealAgents().run(a_device(), "status", {**SECRET, "password": password}))
+    assert run.exit_code == 1 and "password=***" in run.output and password not in run.output
+
+
+@pytest.mark.parametrize("said", [pytest.param("u\naction=off", id="a line"), pytest.param("u\0x", id="a NUL")])
+def test_what_would_be_another_line_to_an_agent_is_not_told_to_it(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Agents read lines, and some cut a line at a NUL: what is checked would not be what is done."""
+    install_a_talkative_one(tmp_path, monkeypatch)
+    run = asyncio.run(RealAgents().run(a_device(), "status", {**SECRET, "username": said}))
+    assert run.exit_code == REFUSED and run.output.startswith("the value of username has a line break in it")
+
+
+def install_a_talkative_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = folder / "fence_redfish"
     agent.write_text(TALKATIVE)
     agent.chmod(0o755)
-    monkeypatch.setattr("backstay_fencer.agents.DIRECTORIES", (tmp_path,))
-    run = asyncio.run(RealAgents().run(a_device(), "status", {**SECRET, "password": "s3cret-of-the-bmc"}))
-    assert run.exit_code == 1 and "password=***" in run.output and "s3cret" not in run.output
+    monkeypatch.setattr("backstay_fencer.agents.DIRECTORIES", (folder,))

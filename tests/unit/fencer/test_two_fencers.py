@@ -179,3 +179,33 @@ async def test_the_lease_says_of_which_release_its_holder_is_and_keeps_what_othe
         await asyncio.sleep(5)
         lease = await two.ways["a"].get(LEASES, FENCER_LEASE, SYSTEM_NAMESPACE)
         assert lease["metadata"]["annotations"] == {"theirs": "1", RELEASE: VERSION}
+
+
+@in_virtual_time
+async def test_who_lost_it_and_has_it_again_while_its_off_is_under_way_begins_anew() -> None:
+    """What another has sent meanwhile is known only to a worker that begins anew, under a name of its own."""
+    scene = Two()
+    await scene.prepare()
+    async with scene.both():
+        await scene.stop("b")
+        executor, way = scene.fencers["a"].executor, scene.ways["a"]
+        before = executor._ports.identity
+
+        async def slow(kind: Any, body: Any) -> None:
+            if "sent; no answer yet" in str(body):
+                scene.bmc.takes_s = 20.0
+
+        way.on_patch = slow
+        await scene.lost()
+        await scene.until(lambda: is_true("off" in scene.by("a")))
+        way.is_cut = True
+        await scene.until(lambda: is_true(scene.leaders() == []), limit_s=15)
+        [(worker, _)] = executor._workers.values()
+        worker.poke()
+        await asyncio.sleep(0.1)
+        way.is_cut = False
+        await scene.until(lambda: is_true(scene.leaders() == ["a"]), limit_s=15)
+        assert executor._ports.identity == before, "its off is still under way"
+        scene.bmc.takes_s = 0.2
+        await scene.until(scene.switched_on, limit_s=120)
+        assert executor._ports.identity != before

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,3 +71,42 @@ def test_groups_that_are_removed_while_they_are_looked_at_are_empty(tmp_path: Pa
             assert {tuple(cgroups.processes(group)) for _ in range(2000)} == {()}
         finally:
             ended.set()
+
+
+@pytest.mark.parametrize(("said", "lives"), [("populated 1\nfrozen 0\n", True), ("populated 0\nfrozen 0\n", False)])
+def test_a_group_lives_while_the_kernel_says_so(said: str, lives: bool, tmp_path: Path) -> None:
+    (tmp_path / "cgroup.events").write_text(said)
+    assert cgroups.populated(tmp_path) is lives
+
+
+def test_a_group_that_is_gone_is_empty_and_one_that_cannot_be_read_is_not_known_to_be(tmp_path: Path) -> None:
+    assert cgroups.populated(tmp_path / "gone") is False
+    (tmp_path / "cgroup.events").mkdir()
+    with pytest.raises(OSError):
+        cgroups.populated(tmp_path)
+
+
+def test_a_group_is_waited_for_until_nothing_lives_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+
+    async def life(group: Path) -> AsyncGenerator[bool, None]:
+        for alive in (True, True, False, True):
+            told.append(alive)
+            yield alive
+
+    monkeypatch.setattr(cgroups, "life", life)
+    asyncio.run(cgroups.until_empty(Path("/group")))
+    assert told == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("slice_name", "group"),
+    [
+        ("system.slice", "/system.slice/web.service"),
+        ("system-db.slice", "/system.slice/system-db.slice/web.service"),
+        ("-.slice", "/web.service"),
+        ("", "/web.service"),
+    ],
+)
+def test_where_systemd_puts_a_unit(slice_name: str, group: str) -> None:
+    assert cgroups.expected_group(slice_name, "web.service") == group

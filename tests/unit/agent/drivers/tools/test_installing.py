@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
-import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,37 +92,52 @@ def test_no_link_is_followed(folder: Path) -> None:
     assert sorted(os.listdir(folder)) == ["a.conf", "way"]
 
 
-def test_a_link_that_is_swapped_in_while_files_are_put_there_leads_nowhere(
+STEPS = ("open", "fstat", "unlink", "fchown", "fchmod", "fsync", "rename", "close")
+
+
+def test_a_link_that_is_swapped_in_before_any_step_leads_nowhere(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten thousand tries, against somebody who owns the folder above and never rests."""
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
-    way, aside, outside = folder / "way", folder / "aside", folder.parent / "outside"
-    way.mkdir()
-    outside.mkdir()
-    is_over = threading.Event()
+    """Somebody owns the folder above, and knows each moment of ours."""
+    ends = set()
+    for moment in itertools.count():
+        place = folder / str(moment)
+        way, aside, outside = place / "way", place / "aside", place / "outside"
+        for one in (place, way, outside):
+            one.mkdir()
+        is_swapped, is_put = _put_while_it_is_swapped(way, aside, outside, moment, monkeypatch)
+        assert os.listdir(outside) == []
+        assert os.listdir(aside if is_swapped else way) == (["a.conf"] if is_put else [])
+        ends.add((is_swapped, is_put))
+        if not is_swapped:
+            break
+    assert ends == {(True, False), (True, True), (False, True)}, "refused, put where it was to be, and nobody there"
 
-    def swap() -> None:
-        while not is_over.is_set():
-            way.rename(aside)
-            way.symlink_to(outside)
-            way.unlink()
-            aside.rename(way)
 
-    swapper = threading.Thread(target=swap)
-    swapper.start()
-    try:
-        refused = 0
-        for number in range(10_000):
-            try:
-                install(str(way / "a.conf"), Edition(f"{number}"))
-            except NotInstalled:
-                refused += 1
-    finally:
-        is_over.set()
-        swapper.join()
-    assert os.listdir(outside) == []
-    assert 0 < refused < 10_000, "both have been met"
+def _put_while_it_is_swapped(
+    way: Path, aside: Path, outside: Path, moment: int, monkeypatch: pytest.MonkeyPatch
+) -> tuple[bool, bool]:
+    """Whether it came to the swap, before the step of this number, and whether the file was put."""
+    steps = itertools.count()
+    rename, symlink = os.rename, os.symlink
+
+    def before(step: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*arguments: Any, **more: Any) -> Any:
+            if next(steps) == moment:
+                rename(way, aside)
+                symlink(outside, way)
+            return step(*arguments, **more)
+
+        return stepped
+
+    with monkeypatch.context() as patch:
+        for name in STEPS:
+            patch.setattr(os, name, before(getattr(os, name)))
+        try:
+            install(str(way / "a.conf"), Edition("ours"))
+        except NotInstalled:
+            return aside.exists(), False
+    return aside.exists(), True
 
 
 def test_a_second_name_of_somebody_elses_file_is_replaced_and_that_file_is_not(folder: Path) -> None:

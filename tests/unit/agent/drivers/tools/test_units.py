@@ -1,5 +1,6 @@
 """A unit cannot start without us, and no name can be made to reach anything else on the disk."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.drivers.tools.units import DROP_IN, UnitFiles, belongs_to_host, drop_in_text, gate_name, refusal
+from backstay_agent.drivers.tools.units import DROP_IN, UnitFiles, belongs_to_host, drop_in_text, gate_name, refusal, write_in
 
 
 @pytest.mark.parametrize(
@@ -215,3 +216,23 @@ def test_a_drop_in_that_names_a_strange_owner_is_its_own(files: UnitFiles, tmp_p
     file = tmp_path / "etc/worker.service.d" / DROP_IN
     file.write_text(file.read_text().replace("umbrella.service", "../../x"))
     assert files.owner("worker.service") == "worker.service"
+
+
+def test_a_file_is_on_the_platter_before_it_has_its_name_and_its_name_after_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut leaves an empty file, or none: a unit that starts by itself."""
+    done: list[str] = []
+    rename = os.rename
+    monkeypatch.setattr(os, "fsync", lambda file: done.append(os.path.basename(os.readlink(f"/proc/self/fd/{file}"))))
+
+    def renamed(*names: str, **folders: int) -> None:
+        done.append("named")
+        rename(*names, **folders)
+
+    monkeypatch.setattr(os, "rename", renamed)
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    write_in(folder, "a.conf", b"text")
+    os.close(folder)
+    assert done == [".a.conf.new", "named", tmp_path.name]
+    assert (tmp_path / "a.conf").read_text() == "text"
