@@ -348,12 +348,48 @@ def a_host(parameters: dict[str, str]) -> Json:
     }
 
 
-REFUSED = """
-    ipmitool_path ipmitool-path snmpget_path sudo_path path openstack-path password_script password-script
-    passwd-script snmp_priv_passwd_script login-script use_sudo use-sudo sudo ssh_options ssh-options options exec
-    identity_file identity-file debug_file debug verbose verbose-level port-as-ip logfile token_file cookie-file
-    status_file tlscert tlskey tlscacert cacert kubeconfig openrc serviceaccount option action password store_path
-""".split()
+REFUSED = [
+    "ipmitool_path",
+    "ipmitool-path",
+    "snmpget_path",
+    "sudo_path",
+    "path",
+    "openstack-path",
+    "password_script",
+    "password-script",
+    "passwd-script",
+    "snmp_priv_passwd_script",
+    "login-script",
+    "use_sudo",
+    "use-sudo",
+    "sudo",
+    "ssh_options",
+    "ssh-options",
+    "options",
+    "exec",
+    "identity_file",
+    "identity-file",
+    "debug_file",
+    "debug",
+    "verbose",
+    "verbose-level",
+    "port-as-ip",
+    "logfile",
+    "token_file",
+    "cookie-file",
+    "status_file",
+    "tlscert",
+    "tlskey",
+    "tlscacert",
+    "cacert",
+    "kubeconfig",
+    "openrc",
+    "serviceaccount",
+    "option",
+    "action",
+    "password",
+    "store_path",
+]
 
 
 @pytest.mark.parametrize("key", REFUSED)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from backstay_agent.drivers.base import State
-from backstay_agent.drivers.systemd.driver import SystemdDriver
-from backstay_agent.drivers.systemd.securing import Standing
 from backstay_agent.drivers.systemd import unit_state
 from backstay_agent.drivers.systemd.conditions import _failed, for_certain
+from backstay_agent.drivers.systemd.driver import SystemdDriver
+from backstay_agent.drivers.systemd.securing import Standing
 from backstay_agent.drivers.systemd.unit_state import SETTLE_S, seen, settled
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.watch import UNIT, Watch

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_agent.drivers.tools.units import DROP_IN, UnitFiles, belongs_to_host, drop_in_text, gate_name, refusal, write_in
+from backstay_agent.drivers.tools.units import (
+    DROP_IN,
+    UnitFiles,
+    belongs_to_host,
+    drop_in_text,
+    gate_name,
+    refusal,
+    write_in,
+)
 
 
 @pytest.mark.parametrize(
