@@ -178,7 +178,7 @@ class FakeDriver:
             del self.machine.part_of[part]
 
     def parts(self, resource: RenderedResource) -> Sequence[str]:
-        return self.machine.stands_for.get(resource.systemd.unit, ()) if resource.systemd else ()
+        return [part for one in units_of([resource]) for part in self.machine.stands_for.get(one, ())]
 
     async def starts_by_itself(self, resource: RenderedResource) -> str | None:
         await asyncio.sleep(0)

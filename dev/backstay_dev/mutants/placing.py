@@ -72,27 +72,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _POINTS,
     ),
     one(
-        "what an agent does not know is not brought to its host",
-        _JUDGES,
-        "    (is_understood, {*RUN, *_SPARE}),\n",
-        "    (is_understood, {*_SPARE}),\n",
-        _POINTS,
-    ),
-    one(
-        "what runs there was understood",
-        f"{PLANNER}/judge/agents.py",
-        " if known and facts.name != ask.holder else []",
-        " if known else []",
-        _CASES,
-    ),
-    one(
-        "an agent that lists nothing answers for itself",
-        f"{PLANNER}/judge/agents.py",
-        " if known and facts.name != ask.holder else []",
-        " if facts.name != ask.holder else []",
-        _CASES,
-    ),
-    one(
         "NoExecute lets nothing stay that does not tolerate it",
         _JUDGES,
         "    (is_tolerated, {*RUN, *_SPARE, Point.STAY}),\n",

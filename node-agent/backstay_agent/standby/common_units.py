@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
+from backstay_api.objects.names import key_of
 from backstay_api.objects.plain import RenderedResource, StandbyOrder
 from backstay_api.objects.resource_kinds import units_of
 
@@ -57,7 +58,7 @@ class CommonUnits:
 
     def _clash(self, resource: RenderedResource, other: str, part: str, whole: str, service: Service) -> Iterator[str]:
         for namespace, name in sorted(self._by.get(other, set()) - {service})[:1]:
-            who = f"the HAService {namespace}/{name}" if name else "another HAService"
+            who = f"the HAService {key_of(namespace, name)}" if namespace else "another HAService"
             yield f"{resource.name}: {part} starts and stops with {whole}, and {who} names {other}: {_MEND}"
 
     def _service(self, uid: str) -> Service:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from backstay_api.objects.kinds import Ref
+from backstay_api.objects.object_kinds import HA_SERVICES, HOSTS
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class EventKind:
         return Event(about, self.type, self.reason, note)
 
 
-_SERVICE: Final = "HAService"
-_HOST: Final = "Host"
+_SERVICE: Final = HA_SERVICES.kind
+_HOST: Final = HOSTS.kind
 
 GRANTED: Final = EventKind("Normal", "Granted", _SERVICE, "an epoch begins on a host, with the reason why on that one")
 CLOSED: Final = EventKind("Normal", "Closed", _SERVICE, "an epoch is over, and by which evidence")

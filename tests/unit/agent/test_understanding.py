@@ -399,21 +399,3 @@ async def test_of_an_order_that_the_policy_refuses_it_is_taken_whose_hands_are_o
     assert records.checkpoint.records["u1"].revision == 1 and world.runs(UNIT), "and of its edit nothing"
     await world.order(revision=2)
     await world.until(lambda: records.checkpoint.records["u1"].hands_off == "")
-
-
-@pytest.mark.parametrize(
-    "news",
-    [
-        pytest.param({"standbys": {"u2": {**an_entry(SERVER), "probes": None}}}, id="beside resources"),
-        pytest.param({"standbys": {"u2": an_entry({**SERVER, "probes": None})}}, id="of a standby"),
-        pytest.param({"checks": {"interfaces": None}}, id="of the host's checks"),
-        pytest.param({"checks": {"reach": None, "names": ["a"]}}, id="beside others of them"),
-        pytest.param({"roles": {"u2": {"attributes": None}}}, id="of roles"),
-        pytest.param({"questions": [{"resource": None}]}, id="of questions"),
-        pytest.param({"heartbeat": {"profile": None}}, id="of the heartbeat"),
-    ],
-)
-def test_what_is_null_keeps_no_other_order_from_being_read(news: dict[str, Any]) -> None:
-    orders = read_orders({"instances": {"u1": an_entry({**SERVER, "probes": None})}, **news})
-    assert orders.spec.instances["u1"].resources[0].probes == ()
-    assert not orders.not_understood and not orders.trouble

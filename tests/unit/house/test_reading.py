@@ -5,10 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
-from typing import get_args
 
 from backstay_dev.mutants.catalogue import MUTANTS
-from backstay_operator.planner.actions import Action
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,13 +35,6 @@ def test_every_condition_is_explained() -> None:
     kinds = literals("Finding", 0)
     assert {"Degraded", "UnitsHeld", "FencingReady"} <= kinds, "they are found in the code"
     assert {kind for kind in kinds if f"| {kind} | " not in told} == set()
-
-
-def test_every_event_is_explained() -> None:
-    told = page("how-to/reading.md").partition("## Events")[2].partition("###")[0]
-    reasons = {kind.as_event[1] for kind in get_args(Action) if kind.as_event} | literals("Event", 2)
-    assert {"Granted", "Sealed", "FailuresForgotten"} <= reasons, "they are found in the code"
-    assert {reason for reason in reasons if not re.search(rf"\b{reason}\b", told)} == set()
 
 
 def test_the_number_of_mutants_is_told_as_it_is() -> None:

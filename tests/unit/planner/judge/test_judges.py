@@ -8,16 +8,16 @@ from typing import Any, Final, Literal
 import pytest
 
 from backstay_api.objects.models.host import HostChecks
-from backstay_operator.planner.judge import agents, judges, retries, scores
+from backstay_operator.planner.judge import judges, retries, scores
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.judges import FILTERS, Filter
 from backstay_operator.planner.judge.questions import Question
 from backstay_operator.planner.judge.scores import SCORES, Scorer
 from backstay_operator.planner.know.world import World
-from backstay_testing import affinities, capacities, promotions, spreads, worlds
+from backstay_testing import affinities, capacities, features, promotions, spreads, worlds
 from backstay_testing.builders import a_service, an_instance, an_order, claims, unit
 from backstay_testing.copies import COPY_CASES
-from backstay_testing.worlds import Befall, a_world, add_host, all_of, know_only, nothing, put, report, say_ready
+from backstay_testing.worlds import Befall, a_world, add_host, all_of, nothing, put, report, say_ready
 
 WEB: Final = a_service()
 POOL: Final = {"hosts": {"matchLabels": {"pool": "db"}}}
@@ -30,8 +30,6 @@ LIKES_POOL: Final = a_service(placement={"prefer": [{**POOL, "weight": 7}]})
 NEVER: Final = a_service(recovery={"moves": {"limit": 0, "per": "1h"}})
 GRACE: Final = a_service(recovery={"rebootGrace": "30s"})
 NEEDS: Final = a_service("web", {"name": "conf", "file": {"path": "/etc/web.conf"}}, unit())
-ASKED: Final = a_service("web", {**unit(), "probes": [{"name": "p", "grpc": {"port": 1}}]})
-UNKNOWN: Final = "`probe.grpc`, `systemd`"
 EDITED: Final = a_service(
     "web",
     {"name": "conf", "file": {"path": "/etc/web.conf"}},
@@ -117,16 +115,6 @@ def older(world: World) -> None:
     put(world, EDITED, epoch=1, host="n2")
     worlds.say_seen(world, EDITED, "n1", {"name": "conf", "facts": {"m": "a"}})
     worlds.say_seen(world, EDITED, "n2", {"name": "conf", "facts": {"m": "b"}})
-
-
-def knows(*features: str) -> Befall:
-    """Its agent lists what it knows."""
-    return lambda world: know_only(world, "n1", *features)
-
-
-def upgraded(world: World) -> None:
-    """Its agent has been upgraded."""
-    know_only(world, "n1", "file", "systemd", version="0.2.0")
 
 
 def granted(world: World) -> None:
@@ -234,16 +222,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         ),
         (host(taints=["a:NoSchedule", "b=c:NoExecute"]), {"service": MINDS_NOTHING}, ""),
     ],
-    agents.is_understood: [
-        (nothing, {}, ""),
-        (knows("systemd"), {}, ""),
-        (knows("systemd"), {"service": NEEDS}, "has agent 0.0.9, which does not know `file`: upgrade that agent"),
-        (knows("file"), {"service": ASKED}, f"has agent 0.0.9, which does not know {UNKNOWN}: upgrade that agent"),
-        (knows("file", "systemd", "probe.grpc"), {"service": ASKED}, ""),
-        (all_of(knows("systemd"), upgraded), {"service": NEEDS}, ""),
-        (all_of(granted, knows("ocf")), {}, ""),
-        (all_of(host(), lambda world: add_host(world, "n2"), lambda world: know_only(world, "n2", "ocf")), {}, ""),
-    ],
+    **features.FILTER_CASES,
     judges.has_session: [
         (nothing, {}, ""),
         (host(silent_s=1.0), {}, "is late with its heartbeat"),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from backstay_api import VERSION
 from backstay_api.objects.models import HostAssignment
 from backstay_api.objects.models.host import HostStatus
 from backstay_api.objects.object_kinds import Unreadable
@@ -22,7 +21,6 @@ from backstay_testing.worlds import (
     all_of,
     find,
     hold,
-    know_only,
     nothing,
     put,
     seal,
@@ -400,38 +398,3 @@ def test_what_its_agent_says_of_itself_is_told() -> None:
     facts = {"agentVersion": "0.1.1", "credentialUntil": "2026-03-31T12:00:00Z"}
     world.put_assignment(HostAssignment.from_wire({**body, "status": {**body["status"], "facts": facts}}))
     assert (told(world).agent_version, told(world).credential_until) == ("0.1.1", "2026-03-31T12:00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("version", "said"),
-    [
-        (VERSION, ("True", "Served", f"The operator {VERSION} serves its agent {VERSION}")),
-        (
-            "99.0.0",
-            (
-                "False",
-                "Newer",
-                f"Its agent 99.0.0 is newer than the operator {VERSION}: upgrade the operator, which comes first",
-            ),
-        ),
-    ],
-)
-def test_whether_operator_and_agent_go_with_each_other(version: str, said: tuple[str, str, str]) -> None:
-    world = a_world("n1")
-    know_only(world, "n1", version=version)
-    assert condition(told(world), "AgentSupported") == said
-
-
-def test_an_agent_of_three_releases_before_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backstay_operator.planner.tell.host_status.VERSION", "1.4.0")
-    world = a_world("n1")
-    know_only(world, "n1", version="1.1.0")
-    status, reason, message = condition(told(world), "AgentSupported")
-    assert (status, reason) == ("False", "TooOld")
-    assert message == (
-        "Its agent 1.1.0 is too old for the operator 1.4.0, which serves its own release and the 2 before it: upgrade the agent"
-    )
-
-
-def test_of_an_agent_that_has_not_said_its_release_nothing_is_said() -> None:
-    assert "AgentSupported" not in {one.type for one in told(a_world("n1")).conditions}
