@@ -105,8 +105,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "who does not lead gives hosts nothing",
         f"{CONTROL}/act/host_files.py",
-        "if self._leads() and (",
-        "if (",
+        "            if self._leads():",
+        "            if True:",
         _GIVEN,
     ),
     one(

@@ -26,7 +26,6 @@ from backstay_api.objects.rbac import FILES_TYPE
 from backstay_api.process.waiting import clock_s
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.secrets import SecretTexts, text_of
-from backstay_operator.planner.know.contents import is_of_secret
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +68,10 @@ class HostFiles:
         self._needs: dict[str, tuple[HostAssignment, frozenset[str]]] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. Before any service names a Secret there is nothing to look at."""
+        await self._texts.are_named.wait()
         while True:
-            if self._leads() and (self._held or any(map(is_of_secret, self._cache.world.named_by))):
+            if self._leads():
                 await self._round()
             await asyncio.sleep(EACH_S)
 

@@ -100,6 +100,7 @@ class ContentReader:
         return seen_in(body)
 
     async def _secret(self, key: str) -> Seen:
+        self._texts.are_named.set()
         namespace, _, name = object_key(key).partition("/")
         try:
             body = await self._api.get(SECRETS, name, namespace, timeout_s=_TIMEOUT_S)

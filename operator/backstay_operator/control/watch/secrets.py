@@ -6,6 +6,7 @@ name has nothing to try passwords against. What is in them is kept here and give
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -37,6 +38,8 @@ class SecretTexts:
         self._api, self._namespace = api, namespace
         self._key = b""
         self._read: dict[str, Mapping[str, str]] = {}
+        self.are_named = asyncio.Event()
+        """Some service names a Secret, or has since this replica began."""
 
     def text(self, name: str) -> str | None:
         """What is called so, if a Secret that is named says it now."""

@@ -66,6 +66,7 @@ class Giving:
         file = {"path": "/etc/web.pass", "secretKeyRef": {"name": "web", "key": "password"}}
         raw["spec"]["resources"] += [{"name": "conf", "file": file}]
         self.cache.observe(HA_SERVICES, self.scene.store(HA_SERVICES, raw))
+        self.texts.are_named.set()
 
     def tell(self, host: str, *names: str) -> None:
         """What the host is told to have."""
