@@ -40,8 +40,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what has no verb does what it does",
         _ELSEWHERE,
-        '{"virt-install", "batch", "at"}',
-        '{"virt-install", "at"}',
+        '    "batch": re.compile(r"|-[^V]\\S*|<\\S*"),\n',
+        "",
         _WORDS,
     ),
     one("a long command goes on", _ELSEWHERE, 'script.replace("\\\\\\n", " ")', "script", _WORDS),

@@ -82,8 +82,16 @@ def test_every_word_that_is_known_is_tried_here() -> None:
         ("echo /opt/job | at now", "at"),
         ("sudo -u db at now", ""),  # `db` could be the command
         ("if true; then sudo at now; fi", "at"),
-        ("at -l", ""),
+        ("batch", "batch"),
+        ("batch </opt/job", "batch"),
+        ("batch -V", ""),
+        ("batch jobs that run here", ""),
+        ("at 23:30", "at"),
+        *((f"at {when}", "at") for when in ("-m now", "midnight", "noon", "teatime", "tomorrow")),
+        *((f"at {asks}", "") for asks in ("-l", "-r 3", "-d 3", "-c 3", "-V")),
         ("at", ""),
+        ("at startup it reads its files", ""),  # the help in a script that is none of a shell's
+        ("virt-install makes machines", ""),
         ("logger port 80 is looked at now", ""),
         ("run_a batch of jobs", ""),
         ("env A=1 nohup snap start db", "snap"),
