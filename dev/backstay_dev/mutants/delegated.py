@@ -30,7 +30,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "parts have their work done by nobody else either",
         _FITNESS,
-        "        or next(filter(None, (_works_elsewhere(part, known[part], ()) for part in closure(unit, known)[1:])), None)\n",
+        "        or _parts_work_elsewhere(unit, known, scripts_of_parts)\n",
         "",
         _WORDS,
     ),
@@ -157,4 +157,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "(has_job and active",
         _ACTS,
     ),
+    one("what a part starts by is looked into, too", _FITNESS, "scripts.get(part, ())", "()", _WORDS),
+    one("the scripts of parts are read", _SECURING, "scripts_of_parts=parts", "scripts_of_parts={}", _STOPS),
 )

@@ -154,6 +154,10 @@ def test_a_part_of_a_unit_has_its_work_done_by_nobody_else_either() -> None:
     why = not_fit("x.service", {"x.service": server, "part.service": docker}, (), asked=True)
     assert why and why.startswith("part.service has its work done by docker,")
     assert not_fit("x.service", {"x.service": server, "part.service": own}, (), asked=True) is None
+    known = {"x.service": server, "part.service": own}
+    said = {"part.service": ["#!/bin/sh\nexec systemd-run --scope nginx\n"]}
+    in_a_script = not_fit("x.service", known, (), asked=True, scripts_of_parts=said)
+    assert in_a_script and in_a_script.startswith("part.service starts its work by systemd-run --scope,")
     other = {**docker, "WantedBy": ["x.service", "multi-user.target"]}
     assert not_fit("x.service", {"x.service": server, "part.service": other}, (), asked=True) is None
 
