@@ -159,4 +159,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     ),
     one("what a part starts by is looked into, too", _FITNESS, "scripts.get(part, ())", "()", _WORDS),
     one("the scripts of parts are read", _SECURING, "scripts_of_parts=parts", "scripts_of_parts={}", _STOPS),
+    one(
+        "a host that has left its target has stopped more than its agent",
+        _LEAVING,
+        'return [(target, "stop")] if is_left',
+        "return [] if is_left",
+        _LEAVES,
+    ),
+    one("a host that boots has left no target", _LEAVING, " and all(unit != target for unit, _ in jobs)", "", _LEAVES),
+    one(
+        "a target that is up was not left",
+        _LEAVING,
+        'is_left = state in ("inactive", "deactivating") and all',
+        "is_left = bool(state) and all",
+        _LEAVES,
+    ),
 )
