@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from .core.leaving import GoingDown, how_it_goes_down
+from .core.leaving import GoingDown, how_it_goes_down, stop_that_is_over
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -53,15 +53,21 @@ async def going_down(jobs: Callable[[], Any]) -> GoingDown | None:
 
 async def systemd_jobs() -> list[tuple[str, str]]:
     """Unit and kind of every job. By `systemctl`, which needs no D-Bus: that may be gone already."""
+    output = await _systemctl("list-jobs", "--no-legend", "--no-pager", "--plain", "--full")
+    lines = [line.split() for line in output.splitlines()]
+    jobs = [(words[1], words[2]) for words in lines if len(words) >= 3]
+    return [*jobs, *stop_that_is_over(jobs, await _systemctl("show", "--property=Id,ActiveState", "default.target"))]
+
+
+async def _systemctl(*words: str) -> str:
     asked = await asyncio.create_subprocess_exec(
-        *("/usr/bin/systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", "--full"),
+        *("/usr/bin/systemctl", *words),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
     output, _ = await asked.communicate()
-    lines = [line.split() for line in output.decode(errors="replace").splitlines()]
-    return [(words[1], words[2]) for words in lines if len(words) >= 3]
+    return output.decode(errors="replace")
 
 
 async def _keep_systemd_patient(notify: Callable[[str], None]) -> None:

@@ -33,3 +33,24 @@ def test_a_clean_reboot_of_the_holder_is_released_and_nobody_is_powered_off(faul
         fault_lab.until(lambda: host.path("/srv/ledger.ok").exists(), "the other unit to be through")
         fault_lab.until(lambda: fault_lab.host_says("n1", "Ready").startswith("True"), "n1 to be back", timeout_s=90)
         assert not [press for press in bmc.presses if press[1] == "off"]
+
+
+FIELD = "[Unit]\nAllowIsolate=yes\nRequires=basic.target\nAfter=basic.target\n"
+
+
+def test_a_host_that_is_isolated_to_another_target_releases_what_it_holds_and_nobody_is_powered_off(
+    fault_lab: FaultLab,
+) -> None:
+    """`systemctl isolate` stops the agent beside the service: silent and holding, the host would be cut off."""
+    host, bmc = fault_lab.lab["n1"], fault_lab.lab.bmcs["n1"]
+    with fault_lab.playing("isolated", on="n1") as play:
+        host.install_unit("field.target", FIELD)
+        bmc.presses.clear()
+        host.run("systemctl", "--no-block", "isolate", "field.target")
+        play.until_running(other_than="n1")
+        assert play.evidence == "Released"
+        assert host.run("systemctl", "is-active", "backstay-agent.service", check=False).strip() == "inactive"
+        host.run("systemctl", "isolate", "multi-user.target")
+        host.run("systemctl", "start", "backstay-agent.service")
+        fault_lab.until(lambda: fault_lab.host_says("n1", "Ready").startswith("True"), "n1 to be back", timeout_s=90)
+        assert not [press for press in bmc.presses if press[1] == "off"]

@@ -30,7 +30,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "parts have their work done by nobody else either",
         _FITNESS,
-        "        or next(filter(None, (_works_elsewhere(part, known[part], ()) for part in closure(unit, known)[1:])), None)\n",
+        "        or _parts_work_elsewhere(unit, known, scripts_of_parts)\n",
         "",
         _WORDS,
     ),
@@ -40,8 +40,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what has no verb does what it does",
         _ELSEWHERE,
-        '{"virt-install", "batch", "at"}',
-        '{"virt-install", "at"}',
+        '    "batch": re.compile(r"|-[^V]\\S*|<\\S*"),\n',
+        "",
         _WORDS,
     ),
     one("a long command goes on", _ELSEWHERE, 'script.replace("\\\\\\n", " ")', "script", _WORDS),
@@ -156,5 +156,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "(not asked.kind and has_job and active",
         "(has_job and active",
         _ACTS,
+    ),
+    one("what a part starts by is looked into, too", _FITNESS, "scripts.get(part, ())", "()", _WORDS),
+    one("the scripts of parts are read", _SECURING, "scripts_of_parts=parts", "scripts_of_parts={}", _STOPS),
+    one(
+        "a host that has left its target has stopped more than its agent",
+        _LEAVING,
+        'return [(target, "stop")] if is_left',
+        "return [] if is_left",
+        _LEAVES,
+    ),
+    one("a host that boots has left no target", _LEAVING, " and all(unit != target for unit, _ in jobs)", "", _LEAVES),
+    one(
+        "a target that is up was not left",
+        _LEAVING,
+        'is_left = state in ("inactive", "deactivating") and all',
+        "is_left = bool(state) and all",
+        _LEAVES,
     ),
 )

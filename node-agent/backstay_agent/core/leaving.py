@@ -48,6 +48,17 @@ def how_it_goes_down(jobs: Iterable[tuple[str, str]]) -> GoingDown | None:
     return end or (_WITH_OTHERS if _AGENT in stopping and any(map(_is_running_work, stopping - {_AGENT})) else None)
 
 
+def stop_that_is_over(jobs: Iterable[tuple[str, str]], shown: str) -> list[tuple[str, str]]:
+    """The stop of the target that this host boots into, if it is down and nothing starts it: it stops before its services do.
+
+    `shown`: what `systemctl show` says of its Id and ActiveState. Quick stops are over before anybody can ask for jobs.
+    """
+    said = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    target, state = said.get("Id", ""), said.get("ActiveState")
+    is_left = state in ("inactive", "deactivating") and all(unit != target for unit, _ in jobs)
+    return [(target, "stop")] if is_left else []
+
+
 def _is_running_work(unit: str) -> bool:
     return unit.endswith(_STOPPABLE) and not unit.startswith(_LOGINS)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backstay_agent import config, main
-from backstay_agent.core.leaving import GoingDown, how_it_goes_down, why_not_stop
+from backstay_agent.core.leaving import GoingDown, how_it_goes_down, stop_that_is_over, why_not_stop
 from backstay_agent.shutdown import leave
 from backstay_agent.store.journal import JOURNAL
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -63,6 +63,25 @@ def test_by_its_jobs_systemd_tells_whether_the_machine_goes_down(
     jobs: list[tuple[str, str]], end: GoingDown | None
 ) -> None:
     assert how_it_goes_down(jobs) == end
+
+
+@pytest.mark.parametrize(
+    ("jobs", "shown", "end"),
+    [
+        pytest.param([(AGENT, "stop")], "inactive", WITH_OTHERS, id="isolate, and all but the agent has stopped"),
+        pytest.param([(AGENT, "stop")], "deactivating", WITH_OTHERS, id="it goes down"),
+        pytest.param([(AGENT, "stop")], "active", None, id="only the agent is stopped"),
+        pytest.param([(AGENT, "stop"), ("multi-user.target", "start")], "inactive", None, id="while the host boots"),
+        pytest.param([(AGENT, "restart")], "inactive", None, id="the agent is restarted"),
+        pytest.param([(AGENT, "stop")], "", None, id="systemd does not say"),
+    ],
+)
+def test_a_host_that_has_left_its_target_has_stopped_more_than_its_agent(
+    jobs: list[tuple[str, str]], shown: str, end: GoingDown | None
+) -> None:
+    """Each stop may be over before the agent can ask for jobs; a target is stopped before its services are."""
+    text = f"Id=multi-user.target\nActiveState={shown}\n" if shown else ""
+    assert how_it_goes_down([*jobs, *stop_that_is_over(jobs, text)]) == end
 
 
 def ending(world: World, jobs: list[tuple[str, str]], told: list[str]) -> Any:

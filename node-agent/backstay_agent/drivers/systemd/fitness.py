@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from backstay_agent.drivers.tools.sentences import has_no_process
@@ -37,11 +38,18 @@ _STARTS: Final = ("ExecStart", "ExecStartPre", "ExecStartPost")
 
 
 def not_fit(
-    unit: str, known: Known, pulled_in: Sequence[str], *, asked: bool, scripts: Sequence[str] = ()
+    unit: str,
+    known: Known,
+    pulled_in: Sequence[str],
+    *,
+    asked: bool,
+    scripts: Sequence[str] = (),
+    scripts_of_parts: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str | None:
     """Why its state says too little, or it would not stay up; None if it is fit. `asked`: a probe says whether it works.
 
-    `pulled_in`: the units that it makes run (`closure.pulled_in_by`). `scripts`: text of what it starts, as far as that is text.
+    `pulled_in`: the units that it makes run (`closure.pulled_in_by`). `scripts`: text of what it starts, as far as that is
+    text; of its parts by their names.
     """
     properties = known[unit]
     # Of these it would be said again.
@@ -49,7 +57,7 @@ def not_fit(
     return (
         _does_nothing(unit, known, pulled_in)
         or _works_elsewhere(unit, properties, scripts)
-        or next(filter(None, (_works_elsewhere(part, known[part], ()) for part in closure(unit, known)[1:])), None)
+        or _parts_work_elsewhere(unit, known, scripts_of_parts)
         or _needs_a_probe(unit, properties, working, asked=asked)
         or _starts_what_stays(unit, known, working)
         or _would_not_stay(unit, properties)
@@ -103,6 +111,11 @@ def _works_elsewhere(unit: str, properties: Mapping[str, Any], scripts: Sequence
                 f"name the unit that {unit} starts by {by} ({line.strip()[:200]}): here it would start and stop unseen"
             )
     return None
+
+
+def _parts_work_elsewhere(unit: str, known: Known, scripts: Mapping[str, Sequence[str]]) -> str | None:
+    whys = (_works_elsewhere(part, known[part], scripts.get(part, ())) for part in closure(unit, known)[1:])
+    return next(filter(None, whys), None)
 
 
 def scripts_of(properties: Mapping[str, Any]) -> dict[str, bool]:

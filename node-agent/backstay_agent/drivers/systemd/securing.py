@@ -169,22 +169,30 @@ class Securing:
         await self._learn(
             known, sorted(name for name in named - known.keys() - _ALWAYS_THERE if not belongs_to_host(name))
         )
-        programs = {str(command[0]) for command in known[unit].get("ExecStart", [])}
-        scripts: list[str] = []
-        for path, is_one in scripts_of(known[unit]).items():
+        scripts = dict[str, list[str]]()
+        for member in standing.members:
             try:
-                async with (
-                    self._looks
-                ):  # many units may start at once, and so many looks are taken for a disk that hangs
-                    scripts.append(
-                        await look(f"{path} (a script?)", partial(_script, path, is_one=is_one), asked=is_one)
-                    )
+                scripts[member] = await self._scripts(known[member])
             except NoAnswer as error:
-                if (
-                    is_one or path in programs
-                ):  # data that a program is told of may hang: that is found out by whoever needs it
-                    return f"{unit}: {error}"
-        return not_fit(unit, known, pulled_in_by(unit, known), asked=asked, scripts=scripts)
+                return f"{member}: {error}"
+        parts = {member: texts for member, texts in scripts.items() if member != unit}
+        pulled_in = pulled_in_by(unit, known)
+        return not_fit(unit, known, pulled_in, asked=asked, scripts=scripts[unit], scripts_of_parts=parts)
+
+    async def _scripts(self, properties: Properties) -> list[str]:
+        """Text of what it starts by. Raises NoAnswer; not for data that a program is told of: whoever needs it finds that out."""
+        programs = {str(command[0]) for command in properties.get("ExecStart", [])}
+        scripts: list[str] = []
+        for path, is_one in scripts_of(properties).items():
+            try:
+                # Many units may start at once, and so many looks are taken for a disk that hangs.
+                async with self._looks:
+                    text = await look(f"{path} (a script?)", partial(_script, path, is_one=is_one), asked=is_one)
+                scripts.append(text)
+            except NoAnswer:
+                if is_one or path in programs:
+                    raise
+        return scripts
 
     def unsecured(self, member: str, unit: str, properties: Properties) -> str | None:
         """Why this member of the unit could start by itself; None if it cannot."""

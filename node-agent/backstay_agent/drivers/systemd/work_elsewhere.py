@@ -52,9 +52,12 @@ _FOR_OTHERS: Final[Mapping[str, frozenset[str]]] = {
     ),
     "monit": frozenset({"start", "restart", "monitor"}),
 }
-# These do whatever they are told.
-_ALWAYS: Final = frozenset({"virt-install", "batch", "at"})
-_AT_ASKS: Final = frozenset({"-l", "-r", "-d", "-c", "-V"})
+# These have no verb: what they are told first. In prose, as scripts have it in their help, a line may begin so too.
+_FIRST_WORDS: Final[Mapping[str, re.Pattern[str]]] = {
+    "virt-install": re.compile(r"-\S*"),
+    "at": re.compile(r"-[^lrdcV]\S*|now|\d\d?:\d\d\S*|midnight|noon|teatime|tomorrow"),
+    "batch": re.compile(r"|-[^V]\S*|<\S*"),
+}
 _TO_PID_1: Final[Mapping[str, frozenset[str]]] = {
     "systemctl": frozenset({"start", "restart", "isolate", "reload-or-restart"}),
     "service": frozenset({"start", "restart", "--full-restart"}),
@@ -118,8 +121,8 @@ def _starts_elsewhere(word: str, program: str, rest: Sequence[str]) -> str:
         return program if verbs & _BY_THEMSELVES and "--skip-systemctl-redirect" not in verbs else ""
     if word.startswith(_INIT_SCRIPTS):
         return word if verbs & _BY_THEMSELVES else ""
-    if program in _ALWAYS:
-        return "" if program == "at" and (not rest or verbs & _AT_ASKS) else program
+    if pattern := _FIRST_WORDS.get(program):
+        return program if pattern.fullmatch(rest[0] if rest else "") else ""
     if program in _ON_A_BUS:
         verbs = {one.rpartition(".")[2] for one in rest}
         if _TRANSIENT in verbs:

@@ -1,6 +1,7 @@
 """Work that a unit has done elsewhere, by however many names: a table over command lines."""
 
 import shlex
+from typing import Any
 
 import pytest
 
@@ -69,14 +70,14 @@ def test_a_script_is_looked_into_whoever_is_told_to_run_it(kind: str, line: str,
     assert scripts_of({kind: [(argv[0], argv)]}) == files
 
 
-ONESHOT = {
+ONESHOT: dict[str, Any] = {
     "LoadState": "loaded",
     "Type": "oneshot",
     "RemainAfterExit": True,
     "ExecStart": [("/usr/sbin/exportfs", ["exportfs", "-a"])],
 }
 STOP = [("/usr/sbin/exportfs", ["exportfs", "-ua"])]
-SERVER = {"LoadState": "loaded", "Type": "simple", "ExecStart": [("/opt/srv", ["/opt/srv"])]}
+SERVER: dict[str, Any] = {"LoadState": "loaded", "Type": "simple", "ExecStart": [("/opt/srv", ["/opt/srv"])]}
 
 
 def test_what_a_oneshot_starts_and_others_want_as_well_would_run_wherever_the_service_is() -> None:

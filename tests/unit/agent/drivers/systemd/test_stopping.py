@@ -155,6 +155,21 @@ def test_what_is_wanted_by_what_another_wants_that_comes_up_starts_by_itself(tmp
     assert starts_by_itself(tmp_path, **chain, c_service={"UnitFileState": "static"}) is None
 
 
+def test_scripts_are_read_of_a_unit_and_of_its_parts(tmp_path: Path) -> None:
+    script = tmp_path / "start"
+    script.write_text("#!/bin/sh\ndocker run db\n")
+    by_script = {"Type": "simple", "ExecStart": [(str(script), [str(script)])]}
+    server = {"Type": "simple", "ExecStart": [("/opt/db", ["/opt/db"])], "Wants": ["part.service"]}
+    units = Units(web_service=server, part_service=by_script | wanted_by("web.service"), own_service=by_script)
+
+    async def why(unit: str) -> str | None:
+        securing = Securing(cast(Manager, units), UnitFiles(tmp_path / "etc", tmp_path / "gates"))
+        return await securing.not_fit(await securing.standing(unit), asked=False)
+
+    for unit, by in (("web.service", "part.service"), ("own.service", "own.service")):
+        assert (asyncio.run(why(unit)) or "").startswith(f"{by} has its work done by docker,")
+
+
 def starts_by_itself(folder: Path, **known: dict[str, Any]) -> str | None:
     files = UnitFiles(folder / "etc", folder / "gates")
 

@@ -82,8 +82,16 @@ def test_every_word_that_is_known_is_tried_here() -> None:
         ("echo /opt/job | at now", "at"),
         ("sudo -u db at now", ""),  # `db` could be the command
         ("if true; then sudo at now; fi", "at"),
-        ("at -l", ""),
+        ("batch", "batch"),
+        ("batch </opt/job", "batch"),
+        ("batch -V", ""),
+        ("batch jobs that run here", ""),
+        ("at 23:30", "at"),
+        *((f"at {when}", "at") for when in ("-m now", "midnight", "noon", "teatime", "tomorrow")),
+        *((f"at {asks}", "") for asks in ("-l", "-r 3", "-d 3", "-c 3", "-V")),
         ("at", ""),
+        ("at startup it reads its files", ""),  # the help in a script that is none of a shell's
+        ("virt-install makes machines", ""),
         ("logger port 80 is looked at now", ""),
         ("run_a batch of jobs", ""),
         ("env A=1 nohup snap start db", "snap"),
@@ -146,6 +154,10 @@ def test_a_part_of_a_unit_has_its_work_done_by_nobody_else_either() -> None:
     why = not_fit("x.service", {"x.service": server, "part.service": docker}, (), asked=True)
     assert why and why.startswith("part.service has its work done by docker,")
     assert not_fit("x.service", {"x.service": server, "part.service": own}, (), asked=True) is None
+    known = {"x.service": server, "part.service": own}
+    said = {"part.service": ["#!/bin/sh\nexec systemd-run --scope nginx\n"]}
+    in_a_script = not_fit("x.service", known, (), asked=True, scripts_of_parts=said)
+    assert in_a_script and in_a_script.startswith("part.service starts its work by systemd-run --scope,")
     other = {**docker, "WantedBy": ["x.service", "multi-user.target"]}
     assert not_fit("x.service", {"x.service": server, "part.service": other}, (), asked=True) is None
 
