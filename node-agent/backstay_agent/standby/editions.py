@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from backstay_agent.core.editions import (
     Act,
@@ -47,14 +47,13 @@ from backstay_api.objects.editions import (
 )
 from backstay_api.objects.plain import (
     ExpectedCopy,
-    InstanceReport,
     PrerequisiteOrder,
     RenderedFile,
     RenderedPrerequisite,
-    RenderedResource,
 )
 from backstay_api.process.waiting import clock_s, within
 
+from .running import Running
 from .secret_files import Fetched, SecretFiles
 
 LOOK_AGAIN_S: Final = 10.0
@@ -68,28 +67,6 @@ log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 """UID of the HAInstance, name of the resource."""
-
-
-class Running(Protocol):
-    """What is known of what runs here."""
-
-    def runs(self, uid: str) -> bool:
-        """Whether it runs here by us, or may."""
-
-    def reports(self) -> Mapping[str, InstanceReport]:
-        """As the status has them, by UID."""
-
-    def ours(self) -> Mapping[str, Sequence[RenderedResource]]:
-        """The resources of it, by UID."""
-
-    def hands_off(self, uid: str) -> str:
-        """Why nothing of it is touched; empty: it is."""
-
-    async def restart(self, uid: str, names: Collection[str]) -> str:
-        """Restart these resources of it. Why they have not come up, in a sentence; empty: they work."""
-
-    def is_restarted(self, uid: str) -> bool:
-        """Whether it is restarted at the moment because that was asked for."""
 
 
 @dataclass

@@ -55,7 +55,6 @@ def answer_to(entry: Any) -> str:
         pytest.param({**SERVER, "file": {"path": "/x"}}, "does not know `file`", id="a kind beside a known one"),
         pytest.param({**SERVER, "gate": "Warn"}, "does not know `gate`", id="a field of a later release"),
         pytest.param({**SERVER, "gate": ""}, "", id="…that is empty says nothing"),
-        pytest.param({**SERVER, "probes": None, "timeouts": {"start": None}}, "", id="…nor does one that is null"),
         pytest.param({"name": "server", "systemd": {"unit": "web.service", "user": "x"}}, "`systemd.user`", id="deep"),
         pytest.param(
             {"name": "server", "systemd": {"unit": "web.device"}}, "`systemd.unit: 'web.device'`", id="a form"
