@@ -19,6 +19,7 @@ from . import (
     holder,
     host,
     keeping,
+    looks,
     machines,
     needs,
     orders,
@@ -30,6 +31,7 @@ from . import (
     requests,
     roles,
     runners,
+    second_locks,
     stuck,
     units,
     verdicts,
@@ -71,4 +73,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *boards.MUTANTS,
     *written.MUTANTS,
     *walls.MUTANTS,
+    *looks.MUTANTS,
+    *second_locks.MUTANTS,
 )

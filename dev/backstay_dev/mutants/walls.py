@@ -51,8 +51,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "who breaks the glass adds no finalizer",
         _LOCK,
-        "        && object.metadata.?finalizers.orValue([]).all("
-        "f, f in oldObject.metadata.?finalizers.orValue([]))\n",
+        "        && object.metadata.?finalizers.orValue([]).all(f, f in oldObject.metadata.?finalizers.orValue([]))\n",
         "",
         _GLASS,
     ),

@@ -155,9 +155,7 @@ exit 1
 
 
 @pytest.mark.parametrize("password", ["s3cret-of-the-bmc", "calvin", "XYZ"])
-def test_what_an_agent_prints_shows_no_password(
-    password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_agent_prints_shows_no_password(password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes into the status of Host and FenceRequest, and into the log."""
     install_a_talkative_one(tmp_path, monkeypatch)
     run = asyncio.run(RealAgents().run(a_device(), "status", {**SECRET, "password": password}))

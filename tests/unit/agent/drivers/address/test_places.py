@@ -58,7 +58,9 @@ def test_a_port_is_not_taken_be_it_named() -> None:
     assert said == "eth0 is a port of br0, where all that arrives on it goes: name br0"
 
 
-@pytest.mark.parametrize(("want", "whole"), [("192.0.2.10/24", "192.0.2.10/32"), ("2001:db8::10/64", "2001:db8::10/128")])
+@pytest.mark.parametrize(
+    ("want", "whole"), [("192.0.2.10/24", "192.0.2.10/32"), ("2001:db8::10/64", "2001:db8::10/128")]
+)
 def test_it_is_laid_as_a_subnet_of_its_own_and_marked(want: str, whole: str) -> None:
     address = laid(ip_interface(want), VirtualIP(address=want), ETH0)
     assert (str(address.interface), address.protocol) == (whole, OURS)

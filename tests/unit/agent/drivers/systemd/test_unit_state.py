@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from backstay_agent.drivers.base import State
-from backstay_agent.drivers.systemd.driver import SystemdDriver
-from backstay_agent.drivers.systemd.securing import Standing
 from backstay_agent.drivers.systemd import unit_state
 from backstay_agent.drivers.systemd.conditions import _failed, for_certain
+from backstay_agent.drivers.systemd.driver import SystemdDriver
+from backstay_agent.drivers.systemd.securing import Standing
 from backstay_agent.drivers.systemd.unit_state import SETTLE_S, seen, settled
 from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.watch import UNIT, Watch
@@ -59,6 +59,13 @@ def test_what_left_processes_behind_is_not_stopped_whatever_systemd_calls_it(
     monkeypatch.setattr(unit_state, "left_in", lambda unit, properties: ["812 (cp)"])
     told = seen("web.service", {"ActiveState": active}, asked=False)
     assert (told.state, told.left) == (State.UNKNOWN, True) and "still run: 812 (cp)" in told.why
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_has_no_process_and_failed_to_stop_is_not_known_to_be_undone(asked: bool) -> None:
+    failed = {"ActiveState": "failed", "Type": "oneshot", "Result": "exit-code"}
+    told = seen("net.service", failed, asked=asked)
+    assert told.state is State.UNKNOWN and "its stop failed (exit-code)" in told.why
 
 
 EXITED: dict[str, Any] = {"ActiveState": "active", "SubState": "exited", "Type": "oneshot", "MainPID": 0}

@@ -95,9 +95,7 @@ def test_no_link_is_followed(folder: Path) -> None:
 STEPS = ("open", "fstat", "unlink", "fchown", "fchmod", "fsync", "rename", "close")
 
 
-def test_a_link_that_is_swapped_in_before_any_step_leads_nowhere(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_that_is_swapped_in_before_any_step_leads_nowhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody owns the folder above, and knows each moment of ours."""
     ends = set()
     for moment in itertools.count():
