@@ -28,6 +28,7 @@ from backstay_api.objects.rbac import (
 from backstay_cli.enrol import wanted_for
 from backstay_dev.lab.controlplane import ControlPlane
 from backstay_dev.lab.shell import wait_until
+from backstay_fencer.parameters import names
 from backstay_testing.instances import GRANT_1, instance
 from contract.chart_scene import FENCER, OPERATOR, As, Json, installed_in
 
@@ -348,48 +349,16 @@ def a_host(parameters: dict[str, str]) -> Json:
     }
 
 
-REFUSED = [
-    "ipmitool_path",
-    "ipmitool-path",
-    "snmpget_path",
-    "sudo_path",
-    "path",
-    "openstack-path",
-    "password_script",
-    "password-script",
-    "passwd-script",
-    "snmp_priv_passwd_script",
-    "login-script",
-    "use_sudo",
-    "use-sudo",
-    "sudo",
-    "ssh_options",
-    "ssh-options",
-    "options",
-    "exec",
-    "identity_file",
-    "identity-file",
-    "debug_file",
-    "debug",
-    "verbose",
-    "verbose-level",
-    "port-as-ip",
-    "logfile",
-    "token_file",
-    "cookie-file",
-    "status_file",
-    "tlscert",
-    "tlskey",
-    "tlscacert",
-    "cacert",
-    "kubeconfig",
-    "openrc",
-    "serviceaccount",
-    "option",
-    "action",
-    "password",
-    "store_path",
-]
+REFUSED = sorted(
+    names(
+        """
+        ipmitool_path ipmitool-path snmpget_path sudo_path path openstack-path password_script password-script
+        passwd-script snmp_priv_passwd_script login-script use_sudo use-sudo sudo ssh_options ssh-options options exec
+        identity_file identity-file debug_file debug verbose verbose-level port-as-ip logfile token_file cookie-file
+        status_file tlscert tlskey tlscacert cacert kubeconfig openrc serviceaccount option action password store_path
+        """
+    )
+)
 
 
 @pytest.mark.parametrize("key", REFUSED)

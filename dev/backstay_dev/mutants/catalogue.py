@@ -21,6 +21,7 @@ from . import (
     holder,
     host,
     keeping,
+    looks,
     machines,
     needs,
     orders,
@@ -32,6 +33,7 @@ from . import (
     requests,
     roles,
     runners,
+    second_locks,
     secrets,
     stuck,
     units,
@@ -77,4 +79,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *boards.MUTANTS,
     *written.MUTANTS,
     *walls.MUTANTS,
+    *looks.MUTANTS,
+    *second_locks.MUTANTS,
 )

@@ -12,7 +12,7 @@ from backstay_api.objects.kinds import EVENTS
 from backstay_api.objects.models.service import HAServiceStatus
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES
 from backstay_dev.simulator.virtualtime import in_virtual_time, run
-from backstay_operator.control.reconciler import FOLLOWER_GATHER_S
+from backstay_operator.control.reconciler import FOLLOWER_GATHER_S, WRITERS
 from backstay_operator.planner.actions import Assign, WriteServiceStatus
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import Plan, plan
@@ -211,6 +211,26 @@ async def test_of_two_replicas_the_leader_acts_and_the_other_stays_quiet() -> No
             await until(lambda: has_orders(scene))
             await asyncio.sleep(10)
             assert len(scene.written_by("a")) == 3 and not scene.written_by("b")
+
+
+@in_virtual_time
+async def test_what_waits_for_a_writer_when_the_lead_is_lost_is_not_written() -> None:
+    """Another leads by then, and has its own plans."""
+    scene = Scene()
+    scene.add_host("n1")
+    weather = scene.weather_of("a")
+    async with scene.operator("a", standalone=False) as a:
+        await until(a.leader.leads)
+        slow = Fate(request_delay_s=1.0)
+        weather.fates = [(lambda one: one.verb == "create" and one.resource.startswith("hainstances"), slow)] * WRITERS
+        for number in range(WRITERS + 10):
+            scene.add_service(f"web{number}")
+        await until(lambda: not weather.fates)
+        weather.fates = [(lambda one: one.resource.startswith("leases"), Fate(request_lost=True))] * 99
+        a.leader._leads_until_s = float("-inf")
+        await until(lambda: len(scene.cluster.bodies(HA_INSTANCES)) == WRITERS)
+        await asyncio.sleep(0.2)
+        assert len(scene.cluster.bodies(HA_INSTANCES)) == WRITERS
 
 
 @in_virtual_time

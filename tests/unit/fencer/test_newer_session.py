@@ -25,6 +25,7 @@ class LateAnswer(HeldUpApi):
             await asyncio.sleep(0.1)
         found = await super().get(kind, name, namespace, timeout_s=timeout_s)
         if is_first:
+            assert isinstance(found, leases.HostLease)
             await self.reopen(found)
             await asyncio.sleep(0.5)
             self.sent_late += 1

@@ -61,6 +61,13 @@ def test_what_left_processes_behind_is_not_stopped_whatever_systemd_calls_it(
     assert (told.state, told.left) == (State.UNKNOWN, True) and "still run: 812 (cp)" in told.why
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_what_has_no_process_and_failed_to_stop_is_not_known_to_be_undone(asked: bool) -> None:
+    failed = {"ActiveState": "failed", "Type": "oneshot", "Result": "exit-code"}
+    told = seen("net.service", failed, asked=asked)
+    assert told.state is State.UNKNOWN and "its stop failed (exit-code)" in told.why
+
+
 EXITED: dict[str, Any] = {"ActiveState": "active", "SubState": "exited", "Type": "oneshot", "MainPID": 0}
 
 

@@ -234,9 +234,9 @@ def test_a_file_is_on_the_platter_before_it_has_its_name_and_its_name_after_that
     rename = os.rename
     monkeypatch.setattr(os, "fsync", lambda file: done.append(os.path.basename(os.readlink(f"/proc/self/fd/{file}"))))
 
-    def renamed(*names: str, **folders: int) -> None:
+    def renamed(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
         done.append("named")
-        rename(*names, **folders)
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
     monkeypatch.setattr(os, "rename", renamed)
     folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
