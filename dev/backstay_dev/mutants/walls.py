@@ -65,8 +65,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an identity holds nothing",
         _OURS,
-        " && object.?data.orValue({}).size() == 0",
-        "",
+        "      expression: object.?data.orValue({}).size() == 0\n",
+        "      expression: 'true'\n",
         f"{_WALLS}::test_an_identity_holds_nothing",
     ),
     one(
