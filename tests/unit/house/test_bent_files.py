@@ -57,6 +57,7 @@ NOT_YET = {
     f"{AGENT}/standby/prerequisites.py",
     f"{OPERATOR}/planner/do/clears.py",
     f"{OPERATOR}/planner/do/course.py",
+    f"{OPERATOR}/planner/do/finalizers.py",
     f"{OPERATOR}/planner/do/recorded.py",
     f"{OPERATOR}/planner/judge/edits.py",
     f"{OPERATOR}/planner/judge/last_accepted.py",
