@@ -244,10 +244,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LOOP,
     ),
     one(
-        "what is refused is repeated ever more slowly",
+        "what failed while the API server was away is tried again at once",
         f"{CONTROL}/reconciler.py",
-        "in_effect=result.outcome is Outcome.DONE",
-        "in_effect=True",
+        "        self._turns.retry_now()\n",
+        "",
         _LOOP,
+    ),
+    one(
+        "what is refused is said to people",
+        f"{CONTROL}/reconciler.py",
+        "            self._refusals.note(action, result.why)\n",
+        "            pass\n",
+        _LOOP,
+        f"{UNIT}/control/act/test_apply.py",
     ),
 )

@@ -81,15 +81,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         *_APPLY,
     ),
     one(
-        "what is being deleted gets no finalizer",
-        f"{PLANNER}/do/finalizers.py",
-        " or thing.metadata.deletion_timestamp is not None",
-        "",
-        f"{UNIT}/planner/do/test_removal.py",
-        f"{UNIT}/planner/do/test_instances.py",
-        "tests/stories/test_text.py",
-    ),
-    one(
         "a service does not bounce between two bad hosts",
         f"{PLANNER}/judge/retries.py",
         "if is_new or (wait_s <= 0 and (ask.retry or not here)):",

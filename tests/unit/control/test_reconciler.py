@@ -92,6 +92,27 @@ async def test_what_is_refused_is_repeated_ever_more_slowly_and_said_to_people()
 
 
 @in_virtual_time
+async def test_why_something_was_refused_is_known_to_the_next_plan_until_it_is_taken() -> None:
+    """So it stands in the status, where people look; a log is read by nobody."""
+    scene = Scene()
+    scene.add_host("n1")
+    answers = ["not today"]
+    scene.cluster.admit(HA_INSTANCES, lambda kind, old, new: answers[0] if old and answers else None)
+    known: list[str] = []
+
+    def looks(world: World) -> Plan:
+        known.append(" ".join(world.refused.values()))
+        return tiny_plan(world)
+
+    async with scene.operator(plan=looks):
+        scene.add_service()
+        await until(lambda: bool(known) and "not today" in known[-1], limit_s=10)
+        answers.clear()
+        await until(lambda: has_orders(scene))
+        await until(lambda: not known[-1])
+
+
+@in_virtual_time
 async def test_a_write_that_hangs_delays_its_own_object_and_no_other() -> None:
     scene = Scene()
     scene.add_host("n1")

@@ -53,7 +53,7 @@ class Kernel(Netlink):
 
 
 class NoNeighbours(Wire):
-    """Nobody is out there, and what is said is told by nobody."""
+    """Nobody is out there: what is sent comes to nobody."""
 
     def send(self, link: Link, frames: Sequence[bytes]) -> None:
         pass
