@@ -137,4 +137,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "return found or _staging(view)",
         _HAD,
     ),
+    one(
+        "a host asks again for a content that has not come yet",
+        f"{AGENT}/standby/secret_files.py",
+        "return self.name != name or (self.text is None and now_s - self.at_s >= ASK_AGAIN_S)",
+        "return self.name != name",
+        _HAD,
+    ),
 )

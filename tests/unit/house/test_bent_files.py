@@ -42,6 +42,7 @@ EXEMPT = {
     "operator/backstay_fencer/main.py": "puts the parts together",
     "operator/backstay_fencer/metrics.py": "numbers for people",
     "operator/backstay_fencer/words.py": "sentences for people",
+    f"{AGENT}/standby/running.py": "a protocol",
     f"{AGENT}/core/score.py": "a type, and how it is read: a score is a wish, no rule",
     f"{OPERATOR}/control/act/refusals.py": "tells what was refused",
     f"{OPERATOR}/planner/judge/questions.py": "types",
