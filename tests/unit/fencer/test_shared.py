@@ -54,6 +54,7 @@ def test_who_asks_while_one_is_under_way_has_the_next_answer() -> None:
 def test_that_there_is_no_answer_is_told_to_all_who_waited_for_it_and_the_next_asks_anew() -> None:
     async def story(server: Server, shared: Shared) -> None:
         asking = [asyncio.create_task(shared()) for _ in range(4)]
+        await turns()
         server.answers.put_nowait(None)
         server.answers.put_nowait(ConnectionError("no list"))
         told = await asyncio.gather(*asking, return_exceptions=True)
