@@ -82,8 +82,8 @@ def everything_of(plane: ControlPlane, host: str) -> set[str]:
 def test_a_host_with_a_long_name_is_added_whole_or_not_at_all(plane: ControlPlane) -> None:
     """A full name with its domain is longer than the 63 characters of a label's value."""
     name = "db-01.rack-17.hall-3.frankfurt.datacenters.example-corporation.internal"
-    assert len(name) > 63 and backstay(plane, "admin", "host", "add", name).count("created") == 7
-    assert len(everything_of(plane, name)) == 7
+    assert len(name) > 63 and backstay(plane, "admin", "host", "add", name).count("created") == 8
+    assert len(everything_of(plane, name)) == 8
     assert "deleted" in backstay(plane, "admin", "host", "remove", name)
     too_long = ".".join(["a" * 60] * 4)
     said = backstay(plane, "admin", "host", "add", too_long, code=2)
@@ -91,8 +91,8 @@ def test_a_host_with_a_long_name_is_added_whole_or_not_at_all(plane: ControlPlan
 
 
 def test_a_host_admin_adds_drains_and_removes_a_host(plane: ControlPlane) -> None:
-    assert backstay(plane, "admin", "host", "add", "n5").count("created") == 7
-    assert len(everything_of(plane, "n5")) == 7
+    assert backstay(plane, "admin", "host", "add", "n5").count("created") == 8
+    assert len(everything_of(plane, "n5")) == 8
     assert "unchanged" in backstay(plane, "admin", "host", "add", "n5"), "and again"
     bound = ("--bound-object-kind=Secret", "--bound-object-name=backstay-host-n5")
     config = ("--kubeconfig", plane.kubeconfig_for("shop", "admin"))
@@ -107,7 +107,7 @@ def test_a_host_admin_adds_drains_and_removes_a_host(plane: ControlPlane) -> Non
 
 def test_an_enroller_makes_a_new_host_its_tokens_and_their_end(plane: ControlPlane) -> None:
     bmc = ("--bmc", "fence_redfish", "--bmc-secret", "n7")
-    assert backstay(plane, "enroller", "host", "add", "n7", *bmc).count("created") == 7
+    assert backstay(plane, "enroller", "host", "add", "n7", *bmc).count("created") == 8
     assert "unchanged" in backstay(plane, "enroller", "host", "add", "n7"), "and again"
     line = ("host", "join-token", "n7", "--server", "https://192.0.2.1:6443")
     assert backstay(plane, "enroller", *line).startswith("bs1.")
@@ -157,7 +157,7 @@ def test_no_half_drain_and_no_half_removal(plane: ControlPlane) -> None:
     assert "list hainstances.backstay.dev in the whole cluster" in said
     assert "maintenance" not in json.loads(plane.kubectl("get", "host", "n8", "-o", "json"))["spec"]
     backstay(plane, "half", "host", "remove", "n8", code=1)
-    assert len(everything_of(plane, "n8")) == 7
+    assert len(everything_of(plane, "n8")) == 8
     backstay(plane, "admin", "host", "remove", "n8")
 
 
