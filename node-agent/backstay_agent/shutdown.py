@@ -56,6 +56,8 @@ async def systemd_jobs() -> list[tuple[str, str]]:
     output = await _systemctl("list-jobs", "--no-legend", "--no-pager", "--plain", "--full")
     lines = [line.split() for line in output.splitlines()]
     jobs = [(words[1], words[2]) for words in lines if len(words) >= 3]
+    if how_it_goes_down(jobs) is not None:
+        return jobs  # a second question might have no answer any more
     return [*jobs, *stop_that_is_over(jobs, await _systemctl("show", "--property=Id,ActiveState", "default.target"))]
 
 

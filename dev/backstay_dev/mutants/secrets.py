@@ -112,7 +112,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "of what a program says of a file from a Secret its words are not told",
         f"{AGENT}/standby/editions.py",
-        "return without_words(why, found) if why and any(is_secret(one.file) for one in mine.values()) else why",
+        "return without_words(why, found) if why and any(is_secret(one.file) for one in self._kept.values()) else why",
         "return why",
         _TOLD,
     ),
@@ -143,5 +143,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "return self.name != name or (self.text is None and now_s - self.at_s >= ASK_AGAIN_S)",
         "return self.name != name",
         _HAD,
+    ),
+    one(
+        "what the operator may read for itself is brought to nobody",
+        f"{CONTROL}/watch/contents.py",
+        "        if namespace in (lease.NAMESPACE, self._texts.namespace):",
+        "        if False:",
+        _READ,
     ),
 )

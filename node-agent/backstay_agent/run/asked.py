@@ -32,7 +32,7 @@ class AskedRestart:
         try:
             return await self._answer
         finally:
-            self._names, self._answer = frozenset(), None
+            self._names, self._answer, self._has_begun = frozenset(), None, False
 
     def is_due(self, phase: Phase) -> bool:
         """Whether one is wanted that has not begun."""

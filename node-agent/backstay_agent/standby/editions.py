@@ -164,7 +164,7 @@ class Editions:
         return "; ".join(filter(None, whys))
 
     async def _taken_back(self, key: Key, kept: _Kept) -> str:
-        if self._refused(key, kept):
+        if self._refused(key, kept) or self._running.hands_off(key[0]):
             return ""  # it is not touched, whatever is there
         async with kept.lock:
             try:
@@ -260,7 +260,7 @@ class Editions:
             raise NotInstalled(f"{kept.file.path} is checked together with others: {missing[0]}")
         found = {path: edition for path, (edition, _) in editions.items()}
         why = await self._system.files.check(kept.file.validate_with, found)
-        return without_words(why, found) if why and any(is_secret(one.file) for one in mine.values()) else why
+        return without_words(why, found) if why and any(is_secret(one.file) for one in self._kept.values()) else why
 
     async def _put_or_refuse(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
         try:
@@ -278,6 +278,7 @@ class Editions:
         await self._system.files.put(kept.file.path, view.record.editions[edition])
 
     async def _tell(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
+        self._on_change()  # where this host is lost meanwhile, the next one must know what was on trial here
         record, why = view.record, await self._told(key[0], kept.file)
         if record.is_reverting:
             # What cannot be reloaded is restarted by its probes, and finds the right file then.

@@ -13,6 +13,7 @@ from typing import Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, ApiTrouble, Forbidden, NotFound
+from backstay_api.objects import lease
 from backstay_api.objects.kinds import CONFIG_MAPS, SECRETS
 from backstay_api.objects.rbac import CONTENTS_ROLE
 from backstay_api.process.waiting import clock_s, within
@@ -102,11 +103,16 @@ class ContentReader:
     async def _secret(self, key: str) -> Seen:
         self._texts.are_named.set()
         namespace, _, name = object_key(key).partition("/")
+        if namespace in (lease.NAMESPACE, self._texts.namespace):
+            # There the operator has rights of its own, by which nobody shall have anything brought to a host.
+            return SecretSeen(why="stands in a namespace of Backstay's own, and none of those is brought to hosts")
         try:
             body = await self._api.get(SECRETS, name, namespace, timeout_s=_TIMEOUT_S)
         except NotFound:
+            self._texts.forget(key)
             return SECRET_MISSING
         except Forbidden:
+            self._texts.forget(key)
             return SecretSeen(why=no_access(namespace, self._account), is_forbidden=True)
         try:
             return await self._texts.take(key, body)

@@ -35,7 +35,7 @@ class SecretTexts:
 
     def __init__(self, api: Api, *, namespace: str) -> None:
         """`namespace`: the operator's, where the key is."""
-        self._api, self._namespace = api, namespace
+        self._api, self.namespace = api, namespace
         self._key = b""
         self._read: dict[str, Mapping[str, str]] = {}
         self.are_named = asyncio.Event()
@@ -60,6 +60,10 @@ class SecretTexts:
         """Forget all but these sources."""
         self._read = {key: texts for key, texts in self._read.items() if key in named}
 
+    def forget(self, source: str) -> None:
+        """It cannot be had any more: what it said is given to no host that does not have it."""
+        self._read.pop(source, None)
+
     async def take(self, source: str, body: Mapping[str, Any]) -> SecretSeen:
         """What a Secret says, without what it says. Raises NotNamed, ApiError."""
         key = await self._naming_key()
@@ -76,9 +80,9 @@ class SecretTexts:
     async def _naming_key(self) -> bytes:
         """Made by whoever comes first, and never again: another key would be another edition of each file."""
         while not self._key:
-            where = key_of(self._namespace, NAMING_SECRET)
+            where = key_of(self.namespace, NAMING_SECRET)
             try:
-                stored = await self._api.get(SECRETS, NAMING_SECRET, self._namespace, timeout_s=_TIMEOUT_S)
+                stored = await self._api.get(SECRETS, NAMING_SECRET, self.namespace, timeout_s=_TIMEOUT_S)
                 self._key = _bytes_of((stored.get("data") or {}).get(_FIELD, "")) or await self._made(stored)
             except Conflict:
                 continue
@@ -95,7 +99,7 @@ class SecretTexts:
         key = secrets.token_bytes(_LEAST_BYTES)
         version = {"metadata": {"resourceVersion": stored["metadata"]["resourceVersion"]}}
         body = {**version, "data": {_FIELD: base64.b64encode(key).decode()}}
-        await self._api.patch(SECRETS, NAMING_SECRET, body, self._namespace, timeout_s=_TIMEOUT_S)
+        await self._api.patch(SECRETS, NAMING_SECRET, body, self.namespace, timeout_s=_TIMEOUT_S)
         return key
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from backstay_api.client.errors import Conflict, Forbidden
 from backstay_api.memory.server import Fate
 from backstay_api.objects.kinds import SECRETS, Raw
+from backstay_api.objects.lease import NAMESPACE
 from backstay_api.objects.names import NAMING_SECRET, SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_dev.simulator.virtualtime import run
@@ -174,6 +175,41 @@ def test_what_no_service_names_any_more_is_not_kept() -> None:
         reading.cache.observe(HA_SERVICES, stored)
         await asyncio.sleep(2 * EACH_S)
         assert reading.texts.text(name) is None and reading.seen is None
+        reading.end()
+
+    told(story)
+
+
+def test_what_the_operator_may_read_for_itself_is_brought_to_nobody() -> None:
+    """Where hosts' contents and its own key stand it has rights without any word of an admin there."""
+
+    async def story(scene: Scene) -> None:
+        reading = Reading(scene)
+        for namespace in (NAMESPACE, SYSTEM_NAMESPACE):
+            secret(scene, "files", namespace, password="hunter2")
+            raw = raw_service("thief")
+            file = {"path": "/etc/web.pass", "secretKeyRef": {"name": "files", "key": "password"}}
+            raw["metadata"]["namespace"] = namespace
+            raw["spec"]["resources"] += [{"name": "conf", "file": file}]
+            reading.cache.observe(HA_SERVICES, scene.store(HA_SERVICES, raw))
+            await asyncio.sleep(1)
+            seen = reading.cache.world.contents[f"secret:{namespace}/files"]
+            assert "a namespace of Backstay's own" in seen.why and not seen.data
+        reading.end()
+
+    told(story)
+
+
+def test_what_may_be_read_no_more_is_given_to_no_other_host() -> None:
+    async def story(scene: Scene) -> None:
+        secret(scene, "web", "shop", password="hunter2")
+        reading = Reading(scene)
+        await asyncio.sleep(1)
+        name = reading.name
+        assert reading.texts.text(name) == "hunter2"
+        scene.weather_of("operator").fates.append((lambda request: request.name == "web", Fate(error=Forbidden("no"))))
+        await asyncio.sleep(EACH_S)
+        assert reading.texts.text(name) is None
         reading.end()
 
     told(story)
