@@ -55,7 +55,7 @@ def test_an_added_host_has_the_rights_of_its_agent_and_no_others(plane: ControlP
     told = json.loads(backstay(plane, plugin, "host", "add", "cli-1", "-o", "json").partition("]")[0] + "]")
     assert {one["result"] for one in told} == {"created"}
     again = backstay(plane, plugin, "host", "add", "cli-1")
-    assert again.count("unchanged") == 7 and "created\n" not in again
+    assert again.count("unchanged") == 8 and "created\n" not in again
 
     def may(verb: str, what: str, *more: str) -> bool:
         user = "--as=system:serviceaccount:backstay-hosts:backstay-host-cli-1"
@@ -70,6 +70,7 @@ def test_an_added_host_has_the_rights_of_its_agent_and_no_others(plane: ControlP
         may("watch", "hostassignments.backstay.dev/cli-1"),
         may("update", "hostassignments.backstay.dev/cli-1", "--subresource=status"),
         may("update", "leases.coordination.k8s.io/cli-1", *hosts),
+        may("get", "secrets/backstay-files-cli-1", *hosts),
         may("create", "serviceaccounts/backstay-host-cli-1", "--subresource=token", *hosts),
     ]
     assert all(allowed), allowed
@@ -82,6 +83,8 @@ def test_an_added_host_has_the_rights_of_its_agent_and_no_others(plane: ControlP
         may("create", "leases.coordination.k8s.io", *hosts),
         may("list", "leases.coordination.k8s.io", *hosts),
         may("get", "secrets", *hosts),
+        may("get", "secrets/backstay-files-cli-2", *hosts),
+        may("update", "secrets/backstay-files-cli-1", *hosts),
         may("get", "hosts.backstay.dev/cli-1"),
         may("create", "serviceaccounts/backstay-host-cli-2", "--subresource=token", *hosts),
     ]
