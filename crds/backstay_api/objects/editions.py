@@ -190,14 +190,10 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _MOST_NAMED else f"{text[:_MOST_NAMED]}… "
 
 
-def fault_of_secret(content: str) -> str:
-    """The same of one from a Secret. Nothing of it is quoted."""
-    return fault_of_text(content)
-
-
-def name_of_secret(key: bytes, content: str) -> str:
-    """How a content of a Secret is called wherever others may read: the same for the same one, and nothing to guess it by without the key."""
-    return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:32]
+def name_of_secret(key: bytes, namespace: str, content: str) -> str:
+    """How a content of a Secret is called wherever others may read: the same for the same one of a namespace. Without the key there is
+    nothing to guess it by, nor to hold a Secret of one's own in another namespace against."""
+    return hmac.new(key, f"{namespace}\0{content}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def told_bytes(contents: Iterable[str]) -> int:

@@ -17,7 +17,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what is in a Secret is named with a key that nobody else has",
         f"{API}/objects/editions.py",
-        "return hmac.new(key, content.encode(), hashlib.sha256).hexdigest()[:32]",
+        'return hmac.new(key, f"{namespace}\\0{content}".encode(), hashlib.sha256).hexdigest()[:32]',
         "return hashlib.sha256(content.encode()).hexdigest()[:32]",
         _FAULTS,
         _TOLD,
@@ -70,7 +70,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a host has in its Secret what it is told to have, and nothing of another",
         f"{CONTROL}/act/host_files.py",
         "            needed = self._needed(host)",
-        "            needed = frozenset().union(*map(self._needed, assignments))",
+        "            needed = {name: where for one in assignments for name, where in self._needed(one).items()}",
         _GIVEN,
         _TOLD,
     ),
@@ -98,8 +98,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what stands in a host's Secret under another's name is given to nobody",
         f"{CONTROL}/act/host_files.py",
-        "for name, text in texts.items() if self._texts.is_called(name, text)}",
-        "for name, text in texts.items()}",
+        "text is not None and self._texts.is_called(name, namespace, text)",
+        "text is not None",
         _GIVEN,
     ),
     one(
@@ -150,5 +150,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if namespace in (lease.NAMESPACE, self._texts.namespace):",
         "        if False:",
         _READ,
+    ),
+    one(
+        "a content is named for its namespace alone",
+        f"{API}/objects/editions.py",
+        'f"{namespace}\\0{content}".encode()',
+        "content.encode()",
+        _FAULTS,
     ),
 )

@@ -47,16 +47,24 @@ class _Held:
 
     version: str = ""
     data: Mapping[str, str] = field(default_factory=dict)
+    """All that is there, whoever has put it there."""
+    right: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """By name, and namespace of the services that need it: whether that is what is called so. Asked once for what was read."""
     left_out: str = ""
     read_s: float = -math.inf
     unneeded_s: dict[str, float] = field(default_factory=dict)
     """By name: since when it is needed no more."""
 
 
-def needed_by(assignment: HostAssignment) -> frozenset[str]:
-    """Names of contents that this host is told to have."""
-    files = (one.file for order in assignment.spec.prerequisites.values() for one in order.resources)
-    return frozenset(file.secret for file in files if file is not None and file.secret)
+Needed = Mapping[str, str]
+"""By name of a content: the namespace of the services that need it, of which its name is one."""
+
+
+def needed_by(assignment: HostAssignment) -> Needed:
+    """The contents that this host is told to have."""
+    orders = assignment.spec.prerequisites.values()
+    files = ((one.file, order.namespace) for order in orders for one in order.resources)
+    return {file.secret: namespace for file, namespace in files if file is not None and file.secret}
 
 
 class HostFiles:
@@ -65,7 +73,7 @@ class HostFiles:
     def __init__(self, api: Api, cache: Cache, texts: SecretTexts, leads: Callable[[], bool]) -> None:
         self._api, self._cache, self._texts, self._leads = api, cache, texts, leads
         self._held: dict[str, _Held] = {}
-        self._needs: dict[str, tuple[HostAssignment, frozenset[str]]] = {}
+        self._needs: dict[str, tuple[HostAssignment, Needed]] = {}
 
     async def run(self) -> None:
         """Until cancelled. Before any service names a Secret there is nothing to look at."""
@@ -89,16 +97,16 @@ class HostFiles:
             if is_due and not await self._give(host, needed):
                 return
 
-    def _needed(self, host: str) -> frozenset[str]:
+    def _needed(self, host: str) -> Needed:
         assignment = self._cache.world.assignments.get(host)
         if assignment is None:
-            return frozenset()
+            return {}
         known = self._needs.get(host)
         if known is None or known[0] is not assignment:
             known = self._needs[host] = (assignment, needed_by(assignment))
         return known[1]
 
-    async def _give(self, host: str, needed: frozenset[str]) -> bool:
+    async def _give(self, host: str, needed: Needed) -> bool:
         """Whether the API server is there to give the next one."""
         held = self._held.setdefault(host, _Held())
         try:
@@ -128,17 +136,20 @@ class HostFiles:
         self._keep(held, body)
         log.info("host given its files", extra={"host": host, "contents": len(held.data)})
 
-    def _change(self, held: _Held, needed: frozenset[str]) -> Mapping[str, Any] | None:
+    def _change(self, held: _Held, needed: Needed) -> Mapping[str, Any] | None:
         """What a merge patch has to say; None: nothing. Never without the version that it was decided from."""
         if not held.version:
             return None
         now_s = clock_s()
         held.unneeded_s = {one: held.unneeded_s.get(one, now_s) for one in held.data if one not in needed}
         gone = [one for one, since_s in held.unneeded_s.items() if now_s - since_s >= KEPT_S]
-        data = {one: raw for one, raw in held.data.items() if one not in gone}
+        wrong = {
+            one for one, namespace in needed.items() if one in held.data and not self._is_right(held, one, namespace)
+        }
+        data = {one: raw for one, raw in held.data.items() if one not in gone and one not in wrong}
         left_out = []
-        for name in sorted(needed - data.keys()):
-            if (raw := self._raw(name)) is None:
+        for name in sorted(needed.keys() - data.keys()):
+            if (raw := self._raw(name, needed[name])) is None:
                 continue
             gone += _make_room(data, needed, len(raw))
             if _bytes(data.values()) + len(raw) > MOST_BYTES:
@@ -149,29 +160,36 @@ class HostFiles:
         if data == held.data and said == held.left_out:
             return None
         metadata = {"resourceVersion": held.version, "annotations": {LEFT_OUT: said or None}}
-        new = {one: raw for one, raw in data.items() if one not in held.data}
-        return {"metadata": metadata, "data": {**dict.fromkeys(gone), **new}}
+        new = {one: raw for one, raw in data.items() if held.data.get(one) != raw}
+        return {"metadata": metadata, "data": {**dict.fromkeys((*gone, *wrong)), **new}}
 
     def _keep(self, held: _Held, body: Mapping[str, Any]) -> None:
-        """Into what is no Secret of ours nothing is written, and what has another's name there is nothing that we have put there."""
+        """Into what is no Secret of ours nothing is written."""
         meta, data = body["metadata"], body.get("data") or {}
         held.version = str(meta["resourceVersion"]) if body.get("type") == FILES_TYPE else ""
-        texts = {str(name): text for name, raw in data.items() if (text := text_of(raw)) is not None}
-        held.data = {name: str(data[name]) for name, text in texts.items() if self._texts.is_called(name, text)}
+        held.data, held.right = {str(name): str(raw) for name, raw in data.items()}, {}
         held.left_out = str((meta.get("annotations") or {}).get(LEFT_OUT, ""))
 
-    def _raw(self, name: str) -> str | None:
+    def _is_right(self, held: _Held, name: str, namespace: str) -> bool:
+        """What has another's name there is nothing that we have put there."""
+        if (name, namespace) not in held.right:
+            text = text_of(held.data.get(name))
+            held.right[name, namespace] = text is not None and self._texts.is_called(name, namespace, text)
+        return held.right[name, namespace]
+
+    def _raw(self, name: str, namespace: str) -> str | None:
         """As its Secret says it now, or as another host has it still."""
         text = self._texts.text(name)
         if text is not None:
             return base64.b64encode(text.encode()).decode()
-        return next((held.data[name] for held in self._held.values() if name in held.data), None)
+        having = (held for held in self._held.values() if name in held.data)
+        return next((held.data[name] for held in having if self._is_right(held, name, namespace)), None)
 
 
-def _make_room(data: dict[str, str], needed: frozenset[str], much: int) -> list[str]:
+def _make_room(data: dict[str, str], needed: Needed, much: int) -> list[str]:
     """What is not needed goes first; which that was."""
     gone = []
-    for name in sorted(data.keys() - needed):
+    for name in sorted(data.keys() - needed.keys()):
         if _bytes(data.values()) + much <= MOST_BYTES:
             break
         del data[name]

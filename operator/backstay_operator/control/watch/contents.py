@@ -115,7 +115,7 @@ class ContentReader:
             self._texts.forget(key)
             return SecretSeen(why=no_access(namespace, self._account), is_forbidden=True)
         try:
-            return await self._texts.take(key, body)
+            return await self._texts.take(key, namespace, body)
         except NotNamed as error:
             return SecretSeen(why=str(error))
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from backstay_api.client.api import Api
 from backstay_api.client.errors import ApiError, Conflict, Forbidden, NotFound
-from backstay_api.objects.editions import fault_of_secret, name_of_secret, told_bytes
+from backstay_api.objects.editions import fault_of_text, name_of_secret, told_bytes
 from backstay_api.objects.kinds import SECRETS
 from backstay_api.objects.names import NAMING_SECRET, key_of
 from backstay_operator.planner.know.contents import SecretSeen
@@ -52,9 +52,11 @@ class SecretTexts:
         except (NotNamed, ApiError):
             return False
 
-    def is_called(self, name: str, text: str) -> bool:
-        """Whether that is the name of this: only then was it we who have put it where it was found."""
-        return bool(self._key) and hmac.compare_digest(name_of_secret(self._key, text).encode(), name.encode())
+    def is_called(self, name: str, namespace: str, text: str) -> bool:
+        """Whether that is the name of this, for services of a namespace: only then was it we who have put it where it was found."""
+        return bool(self._key) and hmac.compare_digest(
+            name_of_secret(self._key, namespace, text).encode(), name.encode()
+        )
 
     def keep_only(self, named: Collection[str]) -> None:
         """Forget all but these sources."""
@@ -64,17 +66,17 @@ class SecretTexts:
         """It cannot be had any more: what it said is given to no host that does not have it."""
         self._read.pop(source, None)
 
-    async def take(self, source: str, body: Mapping[str, Any]) -> SecretSeen:
+    async def take(self, source: str, namespace: str, body: Mapping[str, Any]) -> SecretSeen:
         """What a Secret says, without what it says. Raises NotNamed, ApiError."""
         key = await self._naming_key()
         texts = {one: text for one, raw in (body.get("data") or {}).items() if (text := text_of(raw)) is not None}
-        names = {one: name_of_secret(key, text) for one, text in texts.items()}
+        names = {one: name_of_secret(key, namespace, text) for one, text in texts.items()}
         self._read[source] = {names[one]: text for one, text in texts.items()}
         return SecretSeen(
             data=names,
             binary=frozenset(body.get("data") or ()) - texts.keys(),
             sizes={one: told_bytes([text]) for one, text in texts.items()},
-            faults={one: why for one, text in texts.items() if (why := fault_of_secret(text))},
+            faults={one: why for one, text in texts.items() if (why := fault_of_text(text))},
         )
 
     async def _naming_key(self) -> bytes:

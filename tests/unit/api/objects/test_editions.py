@@ -96,8 +96,10 @@ def test_a_secret_is_put_there_for_root_alone_unless_the_manifest_says_otherwise
 
 
 def test_what_is_in_a_secret_is_named_with_a_key_and_its_edition_by_that_name() -> None:
-    one, other = name_of_secret(b"k" * 32, "hunter2"), name_of_secret(b"l" * 32, "hunter2")
-    assert one == name_of_secret(b"k" * 32, "hunter2") != name_of_secret(b"k" * 32, "hunter3")
+    key = b"k" * 32
+    one, other = name_of_secret(key, "shop", "hunter2"), name_of_secret(b"l" * 32, "shop", "hunter2")
+    assert one == name_of_secret(key, "shop", "hunter2") != name_of_secret(key, "shop", "hunter3")
+    assert one != name_of_secret(key, "mine", "hunter2"), "nor hold a guess in a namespace of his own against it"
     assert one != other, "who does not have the key cannot try passwords"
     assert (
         secret_edition(secret_file(), "hunter2").id

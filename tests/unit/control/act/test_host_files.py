@@ -36,8 +36,8 @@ class Texts(SecretTexts):
     async def is_ready(self) -> bool:
         return True
 
-    def is_called(self, name: str, text: str) -> bool:
-        return text not in self.put_there_by_others
+    def is_called(self, name: str, namespace: str, text: str) -> bool:
+        return namespace == "shop" and text not in self.put_there_by_others
 
     def text(self, name: str) -> str | None:
         return self.said.get(name)
@@ -173,7 +173,7 @@ def test_what_is_not_what_its_name_says_is_given_to_nobody_and_put_right() -> No
         giving.tell("n1", A)
         giving.tell("n2", A)
         await asyncio.sleep(3 * EACH_S)
-        assert giving.has("n1") == {}
+        assert giving.has("n1") == giving.has("n2") == {}
         giving.texts.said = {A: "hunter2"}
         await asyncio.sleep(3 * EACH_S)
         assert giving.has("n1") == giving.has("n2") == {A: "hunter2"}
@@ -267,3 +267,18 @@ def test_after_a_conflict_it_is_read_anew_and_nothing_of_another_is_overwritten(
         assert giving.asked == [("get", name), ("patch", name), ("get", name), ("patch", name)]
 
     told(story, "n1")
+
+
+def test_what_was_named_with_another_key_goes_after_a_while_as_all_that_is_needed_no_more() -> None:
+    async def story(giving: Giving) -> None:
+        giving.names_one()
+        giving.texts.put_there_by_others = {"of another key"}
+        giving.secret("n1", **{D: "of another key"})
+        giving.texts.said = {A: "hunter2"}
+        giving.tell("n1", A)
+        await asyncio.sleep(2 * EACH_S)
+        assert giving.has("n1") == {A: "hunter2", D: "of another key"}
+        await asyncio.sleep(KEPT_S + READ_AGAIN_S)
+        assert giving.has("n1") == {A: "hunter2"}
+
+    told(story)

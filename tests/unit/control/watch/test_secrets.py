@@ -87,7 +87,9 @@ def test_the_picture_has_names_and_nothing_that_is_in_it() -> None:
         assert seen.sizes["password"] == len('"hunter2"') and seen.binary == {"pin"}
         assert seen.faults == {"bad": "has a NUL in it, and no text has one"}
         assert reading.texts.text(reading.name) == "hunter2"
-        assert reading.texts.is_called(reading.name, "hunter2") and not reading.texts.is_called(reading.name, "hunter3")
+        assert reading.texts.is_called(reading.name, "shop", "hunter2")
+        assert not reading.texts.is_called(reading.name, "shop", "hunter3")
+        assert not reading.texts.is_called(reading.name, "other", "hunter2")
         reading.end()
 
     told(story)
