@@ -23,8 +23,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "work in a scope of its own is refused",
         _ELSEWHERE,
-        "        return IN_A_SCOPE if",
-        '        return "" if',
+        "    return IN_A_SCOPE if",
+        '    return "" if',
         _WORDS,
     ),
     one(

@@ -7,7 +7,7 @@ programs and what they are told to do; not what they do by themselves, nor what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -68,7 +68,6 @@ _TO_PID_1: Final[Mapping[str, frozenset[str]]] = {
     "dbus-send": _JOBS,
 }
 _NOW: Final = ("enable", "reenable")
-_ON_A_BUS: Final = frozenset({"busctl", "gdbus", "dbus-send"})
 _TRANSIENT: Final = "StartTransientUnit"
 # These call `systemctl` where their parent is not PID 1.
 _PG_CTLCLUSTER: Final = "pg_ctlcluster"
@@ -111,23 +110,49 @@ def delegates_to(line: str) -> str:
 
 def _starts_elsewhere(word: str, program: str, rest: Sequence[str]) -> str:
     """The same of one program with its arguments."""
-    verbs = set(rest)
-    if program == "systemd-run":
-        return IN_A_SCOPE if "--scope" in verbs else program
-    if program == "podman":
-        flags = takewhile(lambda one: one not in _CONTAINERS, rest)
-        return "podman --remote" if verbs & _CONTAINERS and any(map(_REMOTE.fullmatch, flags)) else ""
-    if program == _PG_CTLCLUSTER:
-        return program if verbs & _BY_THEMSELVES and "--skip-systemctl-redirect" not in verbs else ""
     if word.startswith(_INIT_SCRIPTS):
-        return word if verbs & _BY_THEMSELVES else ""
-    if pattern := _FIRST_WORDS.get(program):
-        return program if pattern.fullmatch(rest[0] if rest else "") else ""
-    if program in _ON_A_BUS:
-        verbs = {one.rpartition(".")[2] for one in rest}
-        if _TRANSIENT in verbs:
-            return f"{program} {_TRANSIENT}"
-    if program == "systemctl" and "--now" in verbs and not verbs.isdisjoint(_NOW):
-        return program
+        return word if not _BY_THEMSELVES.isdisjoint(rest) else ""
     told = _FOR_OTHERS.get(program) or _TO_PID_1.get(program, frozenset())
-    return program if verbs & told else ""
+    if not told.isdisjoint(rest):
+        return program
+    special = _SPECIAL.get(program)
+    return special(program, rest) if special is not None else ""
+
+
+def _in_a_unit_or_scope(program: str, rest: Sequence[str]) -> str:
+    return IN_A_SCOPE if "--scope" in rest else program
+
+
+def _elsewhere_by_podman(program: str, rest: Sequence[str]) -> str:
+    flags = takewhile(lambda one: one not in _CONTAINERS, rest)
+    is_remote = any(map(_REMOTE.fullmatch, flags))
+    return f"{program} --remote" if is_remote and not _CONTAINERS.isdisjoint(rest) else ""
+
+
+def _by_postgresql(program: str, rest: Sequence[str]) -> str:
+    return program if not _BY_THEMSELVES.isdisjoint(rest) and "--skip-systemctl-redirect" not in rest else ""
+
+
+def _by_its_first_word(program: str, rest: Sequence[str]) -> str:
+    return program if _FIRST_WORDS[program].fullmatch(rest[0] if rest else "") else ""
+
+
+def _on_a_bus(program: str, rest: Sequence[str]) -> str:
+    """D-Bus tools name a method with its interface, or without."""
+    methods = {one.rpartition(".")[2] for one in rest}
+    return f"{program} {_TRANSIENT}" if _TRANSIENT in methods else program if methods & _JOBS else ""
+
+
+def _started_now(program: str, rest: Sequence[str]) -> str:
+    return program if "--now" in rest and not set(_NOW).isdisjoint(rest) else ""
+
+
+# Of whom the verb alone does not tell it.
+_SPECIAL: Final[Mapping[str, Callable[[str, Sequence[str]], str]]] = {
+    "systemd-run": _in_a_unit_or_scope,
+    "podman": _elsewhere_by_podman,
+    _PG_CTLCLUSTER: _by_postgresql,
+    "systemctl": _started_now,
+    **dict.fromkeys(_FIRST_WORDS, _by_its_first_word),
+    **dict.fromkeys(("busctl", "gdbus", "dbus-send"), _on_a_bus),
+}

@@ -129,16 +129,7 @@ def rollout(
     """Of one file, whose content is known; None: it is not brought to any host."""
     if resource.file is None or not is_brought(resource.file):
         return None
-    reports = {
-        host: report
-        for host, assignment in world.assignments.items()
-        if (report := assignment.status.prerequisites.get(instance.uid)) is not None
-    }
-    said = {
-        host: (facts, report.revision == service.metadata.generation)
-        for host, report in reports.items()
-        for facts in [next((one.facts for one in report.findings if one.name == resource.name), {})]
-    }
+    said = _said_of(world, service, instance, resource)
     last, holder = last_ran_with(service, resource), instance.holder
     facts_there = said[holder][0] if holder in said else {}
     last_with = last.facts.get(EDITION, "") if last is not None else ""
@@ -155,6 +146,21 @@ def rollout(
         retried=(service.spec.rollout.retried_at if service.spec.rollout else None) or "",
         is_paused=bool(service.spec.rollout and service.spec.rollout.paused),
     )
+
+
+def _said_of(
+    world: World, service: HAService, instance: HAInstance, resource: Resource
+) -> Mapping[str, tuple[Facts, bool]]:
+    """By host, those that are gone too: what it has said last of the file, and whether by the present manifest."""
+    found = {host: one.status.prerequisites.get(instance.uid) for host, one in world.assignments.items()}
+    return {
+        host: (
+            next((one.facts for one in report.findings if one.name == resource.name), {}),
+            report.revision == service.metadata.generation,
+        )
+        for host, report in found.items()
+        if report is not None
+    }
 
 
 def tried(service: HAService, resource: Resource) -> RenderedRollout | None:
