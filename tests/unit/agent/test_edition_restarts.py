@@ -6,13 +6,14 @@ import asyncio
 
 import pytest
 
+from backstay_agent.cluster.link import ASSIGNMENTS
 from backstay_agent.core.editions import SOAK_S, Edition
 from backstay_agent.core.health import Verdict
 from backstay_agent.fake_files import FakeInstaller
 from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, TRIES, WHY_REFUSED
 from backstay_api.objects.plain import RenderedRollout
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.agent_world import World, enrolled
+from backstay_testing.agent_world import HOST, World, enrolled
 from backstay_testing.editions import PROBED, A, B, bring, said, there, until_says
 
 RESTART = RenderedRollout(restart=("server",))
@@ -111,3 +112,18 @@ async def test_nothing_is_asked_of_what_does_not_run() -> None:
     await world.order(resources=PROBED, want="Down")
     await world.phase_is("Stopped")
     assert await ask("u1", ["server"]) == "it does not run now"
+
+
+@in_virtual_time
+async def test_while_nothing_of_the_host_is_touched_no_file_is_taken_back_either() -> None:
+    world = await enrolled()
+    await _brought(world)
+    await until_says(world, TRIAL, B.id)
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": "new disks"}})
+    assert world.agent is not None
+    agent = world.agent
+    await world.until(lambda: agent.supervisor.hands_off("u1") == "new disks")
+    assert await agent._editions.take_back("u1") == "" and there(world) == "b"
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": ""}})
+    await world.until(lambda: agent.supervisor.hands_off("u1") == "")
+    assert await agent._editions.take_back("u1") == "" and there(world) == "a"

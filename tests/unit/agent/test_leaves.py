@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backstay_agent import config, main
+from backstay_agent import config, main, shutdown
 from backstay_agent.core.leaving import GoingDown, how_it_goes_down, stop_that_is_over, why_not_stop
 from backstay_agent.shutdown import leave
 from backstay_agent.store.journal import JOURNAL
@@ -272,3 +272,15 @@ def test_a_machine_that_is_renamed_is_still_its_host_and_says_so(
     assert config.read_config(path).host == "n1"
     assert "still the Host" in caplog.text
     assert config.read_config(write_config(path, host="n7")).host == "n7"
+
+
+def test_a_second_question_never_loses_the_answer_to_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a machine reboots systemd may answer one question and no more."""
+
+    async def answers(*words: str) -> str:
+        if words[0] != "list-jobs":
+            raise OSError("no more processes")
+        return "1 reboot.target start waiting\n2 web.service stop running\n"
+
+    monkeypatch.setattr(shutdown, "_systemctl", answers)
+    assert asyncio.run(shutdown.going_down(shutdown.systemd_jobs)) == GoingDown("it reboots", "Reboot")
