@@ -149,20 +149,6 @@ def test_an_edit_is_recorded_in_the_claims_before_it_is_ordered() -> None:
     assert recorded == {"192.0.2.10": (1, 2), "web.service": (1, 2), "more.service": (1, 2)}
 
 
-def test_an_edit_is_not_ordered_before_all_that_it_names_is_claimed() -> None:
-    stage = running(resources=[unit("web")])
-    claim = Claim("Unit", "more.service").name
-    stage.upgrade(RESOURCE_CLAIMS)  # nobody can say whose it is
-    stage.create(RESOURCE_CLAIMS, {"metadata": {"name": claim}, "spec": {"type": "Unknown-yet", "key": "more.service"}})
-    stage.apply_service(resources=[unit("web"), unit("more")])
-    stage.wait(3)
-    assert ordered_units(stage, "n1") == ["web.service"]
-    assert "unit more.service is being claimed on n1 first" in stage.missing()
-    stage.delete(RESOURCE_CLAIMS, claim)
-    stage.wait(1)
-    assert ordered_units(stage, "n1") == ["web.service", "more.service"]
-
-
 @pytest.mark.parametrize(
     ("epoch", "stays"),
     [
@@ -352,43 +338,3 @@ def test_a_deleted_service_leaves_no_claim_on_a_host_that_was_proven_off() -> No
     stage.wait(3)
     assert "shop/web" not in stage.world.services
     assert stage.world.claims == {}
-
-
-# --- units that an edit brings ----------------------------------------------------------------------------------------
-
-
-def ordered_units(stage: Stage, host: str, name: str = "web") -> list[str]:
-    orders = stage.world.assignments[host].spec.instances.values()
-    return [one.systemd.unit for order in orders if order.name == f"{name}-0" for one in order.resources if one.systemd]
-
-
-def test_a_unit_that_an_edit_brings_is_ordered_when_no_candidate_runs_it() -> None:
-    stage = running("n1", "n2", "n3", "n4", "n5", "n6")
-    before = ordered_units(stage, "n1")
-    stage.start_by_hand("n6", "extra.service")  # enabled there, and running: no standby of today's
-    stage.apply_service(resources=[unit("web"), unit("extra")])
-    stage.wait(3)
-    assert ordered_units(stage, "n1") == before
-    assert "n6" in stage.missing() and "extra.service" in stage.missing()
-    stage.stop_by_hand("n6")
-    stage.wait(3)
-    assert "extra.service" in ordered_units(stage, "n1")
-
-
-def test_a_unit_that_an_edit_brings_waits_for_no_host_that_is_silent() -> None:
-    stage = running("n1", "n2", "n3")
-    stage.cut_off("n3")
-    stage.wait(30)
-    stage.apply_service(resources=[unit("web"), unit("extra")])
-    stage.wait(3)
-    assert "extra.service" in ordered_units(stage, "n1")
-
-
-def test_an_edit_that_brings_no_unit_asks_nobody() -> None:
-    stage = running("n1", "n3", resources=[unit("web"), unit("extra")])
-    stage.add_host("n2")
-    stage.start_by_hand("n2", "extra.service")
-    stage.wait(2)
-    stage.apply_service(resources=[unit("web")])
-    stage.wait(3)
-    assert "extra.service" not in ordered_units(stage, "n1")

@@ -84,7 +84,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _INSTANCES,
         "    if waits := not_yet_ours(world, service, None, host) or other_part_has(world, service, instance):",
         "    if waits := other_part_has(world, service, instance):",
-        f"{STORIES}/test_claims.py",
+        f"{STORIES}/test_edited_units.py",
     ),
     one(
         "claims record the newest order that may name them",
@@ -179,6 +179,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if left := _left_on(world, instance):\n        return _earlier(world, left[0], instance)\n",
         "",
         f"{STORIES}/test_left_behind.py",
+    ),
+    one(
+        "what a silent host said last of a unit is asked about",
+        _FIRST,
+        "    is_asked = instance.spec.epoch == 0 or (instance.holder != host and edits.news(world, service, instance))",
+        "    is_asked = instance.spec.epoch == 0",
+        "tests/unit/planner/judge/test_first_epoch.py",
+        f"{STORIES}/test_edited_units.py",
+    ),
+    one(
+        "a later epoch on a silent host is asked about",
+        _FIRST,
+        "    if instance.spec.epoch and instance.spec.grant is None and host in _later_on(world, instance):",
+        "    if False:",
+        "tests/unit/planner/judge/test_first_epoch.py",
     ),
     one(
         "what may run twice waits for nobody",
@@ -364,8 +379,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host whose HostAssignment was deleted answers anew",
         _FIRST,
-        "    return of_host(world, host) in (",
-        "    return sessions.published(world, host) is not None and of_host(world, host) in (",
+        "    return not _is_quiet(world, host)\n\n\ndef _is_quiet",
+        "    return sessions.published(world, host) is not None and not _is_quiet(world, host)\n\n\ndef _is_quiet",
         f"{UNIT}/planner/judge/test_first_epoch.py",
     ),
     one(

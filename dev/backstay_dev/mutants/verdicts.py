@@ -73,8 +73,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a host that is late and not silent is waited for before the first epoch",
         f"{PLANNER}/judge/first_epoch.py",
-        ("of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)\n\n\ndef _has"),
-        ("of_host(world, host) in (Liveness.LIVE,)\n\n\ndef _has"),
+        "of_host(world, host) not in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)\n\n\ndef _has",
+        "of_host(world, host) not in (Liveness.LIVE,)\n\n\ndef _has",
         f"{UNIT}/planner/judge/test_first_epoch.py",
     ),
     one(

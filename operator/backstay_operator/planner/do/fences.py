@@ -185,19 +185,21 @@ def _take_back(world: World, host: str, why: str) -> list[Action]:
 
 
 def _awaited_actions(world: World, host: str) -> list[Action]:
-    """What it ran was for an HAInstance that is gone, and another of that name waits. Its power is read, so that somebody is asked;
+    """A grant or an order waits for what it ran, or said, last. Its power is read, so that somebody is asked;
     it is sealed only once a person or a device has said that it is off, and never switched off.
     """
-    latest, session, seen = sessions.published(world, host), _awaited_session(world, host), world.leases.get(host)
-    if latest is None or session is None or seen is None or not _is_silent(world, host, seen):
+    seen = world.leases.get(host)
+    if seen is None or not _is_silent(world, host, seen):
+        return []
+    latest, session = sessions.published(world, host), _awaited_session(world, host)
+    if latest is None or session is None:
         return []
     request = request_for(world, host, session)
     confirm = confirmation(world, request)
     if confirm is None and is_hands_off(world, host):
         return []
     if confirm is None and not is_read_off(request):
-        why = f"{awaited(world, host)} waits for what {host} was running for an HAInstance that is gone"
-        return _want_of(world, host, session, latest.machine_uuid, "Observe", why)
+        return _want_of(world, host, session, latest.machine_uuid, "Observe", awaited(world, host))
     if seen.lease.sealed:
         return []  # for this session, so that what was said counts; or for an older one: it is reopened for this one first
     why = f"{confirm.by} has confirmed that it is powered off" if confirm else "its fencing device says that it is off"

@@ -9,7 +9,7 @@ an earlier time does no harm, and is ordered down where it is found.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import StandbyReport
@@ -19,8 +19,9 @@ from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, of_host
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import UNCLEAR, and_, first_words, listed
+from backstay_operator.planner.words import UNCLEAR, and_, first_words, joined, listed
 
+from . import edits
 from .copies import its_host, other_there
 from .evidence import is_proven_over
 from .placement import candidates
@@ -43,18 +44,46 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
 
 
 def awaited(world: World, host: str) -> str:
-    """What waits for its first epoch because of what this host was told, or said, last; empty if nothing does."""
-    return listed(world.once("awaited", (), lambda: _awaited(world)).get(host, ()))
+    """What waits for the end of the session that speaks for this host, and why, as a sentence; empty if nothing does."""
+    waits = defaultdict[str, list[str]](list)
+    for key, of in [*_wait_for_what_it_left(world, host), *_wait_for_what_it_said(world, host)]:
+        waits[of].append(key)
+    return joined(*(f"{listed(sorted(keys))} waits for what {host} {of}" for of, keys in waits.items()))
 
 
-def _awaited(world: World) -> Mapping[str, Sequence[str]]:
-    """By host: keys of what waits for it, in a fixed order. Nearly nothing ever does, so that all are gone through once a plan."""
+def _wait_for_what_it_left(world: World, host: str) -> Iterator[tuple[str, str]]:
+    keys = world.once("first epochs, by what is left", (), lambda: _first_epochs(world)).get(host, ())
+    return ((key, "was running for an HAInstance that is gone") for key in keys)
+
+
+def _first_epochs(world: World) -> Mapping[str, Sequence[str]]:
+    """By host: keys of what waits for it. Nearly nothing ever does, so that all are gone through once a plan."""
     found = defaultdict[str, list[str]](list)
-    for key, one in sorted(world.instances.items()):
+    for key, one in world.instances.items():
         if one.spec.epoch == 0 and one.spec.exclusive and one.service_key in world.services:
             for host in _left_on(world, one):
                 found[host].append(key)
     return found
+
+
+def _wait_for_what_it_said(world: World, host: str) -> Iterator[tuple[str, str]]:
+    status = world.assignments[host].status if host in world.assignments else None
+    if status is None:
+        return
+    by_uid = world.once("instances by uid", (), lambda: {one.uid: one for one in world.instances.values()})
+    for uid in {**status.instances, **status.standbys}:
+        instance = by_uid.get(uid)
+        service = world.services.get(instance.service_key) if instance else None
+        if instance and service and instance.spec.exclusive and _waits_for_its_word(world, service, instance, host):
+            yield instance.key, "said of it last"
+
+
+def _waits_for_its_word(world: World, service: HAService, instance: HAInstance, host: str) -> bool:
+    """Whether it stands against a grant, or an order, that this host has said that it runs something of it."""
+    if instance.spec.epoch and instance.spec.grant is None and host in _later_on(world, instance):
+        return True
+    is_asked = instance.spec.epoch == 0 or (instance.holder != host and edits.news(world, service, instance))
+    return bool(is_asked) and _is_foreign(world, host, instance) and host in _asked_about_it(world, service, instance)
 
 
 def edit_blocked(world: World, service: HAService, instance: HAInstance, holder: str) -> str | None:
@@ -97,23 +126,36 @@ def ahead(world: World, instance: HAInstance) -> str | None:
 
     Epochs only grow, so the object is older than what the hosts have been told: the store was restored from a backup.
     """
+    for host in _later_on(world, instance):
+        report = world.assignments[host].status.instances[instance.uid]
+        off = f" ({confirm_by_hand(host)}, where it is off already)" if _is_quiet(world, host) else ""
+        return (
+            f"{host} runs epoch {report.epoch} of it, but its HAInstance knows only {instance.spec.epoch}"
+            f" (restored from a backup?): reboot {host}, or power it off{off}, and it goes on"
+        )
+    return None
+
+
+def _later_on(world: World, instance: HAInstance) -> Iterator[str]:
+    """Hosts that run a later epoch of it than its HAInstance has come to."""
     for host in sorted(world.reported_by.get(instance.uid, ())):
         status = world.assignments[host].status
         report, session = status.instances[instance.uid], status.session
         if report.released or report.epoch <= instance.spec.epoch or is_removed(world, host):
             continue
         if session is None or not is_proven_over(world, host, session.ref):
-            return (
-                f"{host} runs epoch {report.epoch} of it, but its HAInstance knows only {instance.spec.epoch}"
-                f" (restored from a backup?): reboot {host}, or power it off, and it goes on"
-            )
-    return None
+            yield host
 
 
 def _must_answer(world: World, host: str) -> bool:
     # A late host is asked for as long as it is not silent: it will be one or the other in a moment. So is one whose HostAssignment
     # somebody has deleted: what it said is gone, and it will say it again.
-    return of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
+    return not _is_quiet(world, host)
+
+
+def _is_quiet(world: World, host: str) -> bool:
+    """Whether it reports nothing, nor will in a moment: what it said last is all that there is."""
+    return of_host(world, host) not in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
 
 
 def _has_answered(world: World, host: str, service: HAService, instance: HAInstance) -> bool:
@@ -133,11 +175,26 @@ def _is_foreign(world: World, host: str, instance: HAInstance) -> bool:
 
 def _foreign(world: World, service: HAService, instance: HAInstance, hosts: list[str]) -> str:
     """All hosts at once, those that know what runs there first: a person is through in one go."""
-    answers = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts}
+    quiet = [host for host in hosts if _is_quiet(world, host)]
+    answers = {host: world.assignments[host].status.standbys[instance.uid] for host in hosts if host not in quiet}
     plain = {host: answer for host, answer in answers.items() if not answer.unclear}
     unclear = {host: answer.why for host, answer in answers.items() if answer.unclear}
-    sentences = [*([_runs(service, plain)] if plain else []), *([_cannot_say(unclear)] if unclear else [])]
-    return "; ".join(sentences)
+    return joined(
+        _runs(service, plain) if plain else "",
+        _cannot_say(unclear) if unclear else "",
+        *(_ran(world, instance, host) for host in quiet),
+    )
+
+
+def _ran(world: World, instance: HAInstance, host: str) -> str:
+    """Nobody can stop anything on a host that reports nothing: it comes back, or is off."""
+    answer = world.assignments[host].status.standbys[instance.uid]
+    said = "could not say whether it runs there" if answer.unclear else "ran something of it, not started by Backstay,"
+    because = f" ({first_words(answer.why)})" if answer.why else ""
+    return (
+        f"{host} {said} when it reported last{because}, and reports nothing now: bring it back;"
+        f" or make sure that it is powered off and say so: {confirm_by_hand(host)}"
+    )
 
 
 def _cannot_say(whys: Mapping[str, str]) -> str:
@@ -174,7 +231,7 @@ def _left_on(world: World, instance: HAInstance) -> list[str]:
 
 def _earlier(world: World, host: str, instance: HAInstance) -> str:
     title = instance.key
-    if of_host(world, host) in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE):
+    if not _is_quiet(world, host):
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
         f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"

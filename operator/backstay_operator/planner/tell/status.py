@@ -205,6 +205,8 @@ def _with_holder(view: _View) -> tuple[str, str]:
     lost = why_lost(view.world, view.instance) if view.instance else ""
     if lost:
         return "Recovering", joined(lost, view.missing or _nowhere(view))
+    if view.report is None and view.course.order is None and view.missing:
+        return "Waiting", joined(f"Granted to {view.holder}, which is not told to start it yet", view.missing)
     if view.report is None:
         return "Starting", f"Granted to {view.holder}, which has not answered yet"
     return _as_reported(view, view.report, view.holder)

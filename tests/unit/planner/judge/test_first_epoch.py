@@ -9,10 +9,11 @@ from backstay_testing.builders import (
     a_request,
     a_service,
     an_assignment,
+    an_order,
     claims,
     unit,
 )
-from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, say_ready, seal, silence
+from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, say_ready, seal, silence, tell
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
 EXITED = "server: command /etc/init.d/x status exited with 3: wanted 0 (running) or 7 (stopped)"
@@ -167,6 +168,10 @@ def silent(world: World) -> None:
 
 
 MOST = answers("n1", "n2")
+RAN_ON_N3 = (
+    "n3 ran something of it, not started by Backstay, when it reported last, and reports nothing now: bring it back;"
+    " or make sure that it is powered off and say so: `backstay fence n3 --confirm`"
+)
 WAITS_FOR_N3 = "waiting for n3 to say that nothing of it runs there already"
 RUNS_ON_N3 = "n3 runs web.service already, not started by Backstay: systemctl stop web.service there"
 EARLIER_LIVES = "n3 has not reported yet that an earlier shop/web-0 is stopped there: it has been told to stop it"
@@ -191,7 +196,7 @@ EARLIER_SILENT = (
         pytest.param(all_of(MOST, lambda w: seal(w, "n3")), None, id="one is sealed"),
         pytest.param(all_of(MOST, forgotten), WAITS_FOR_N3, id="what one has said was deleted: it says it again"),
         pytest.param(all_of(MOST, forgotten, unheld), None, id="one has never had a session"),
-        pytest.param(all_of(MOST, answers("n3", active=True), unheld), RUNS_ON_N3, id="it ran when its Lease was deleted"),
+        pytest.param(all_of(MOST, answers("n3", active=True), unheld), RAN_ON_N3, id="it ran when its Lease was deleted"),
         pytest.param(all_of(MOST, somebody_elses), None, id="one can never run it"),
         pytest.param(
             all_of(MOST, full),
@@ -201,7 +206,7 @@ EARLIER_SILENT = (
         ),
         # Something of it runs.
         pytest.param(all_of(MOST, answers("n3", active=True)), RUNS_ON_N3, id="something of it runs already"),
-        pytest.param(all_of(MOST, answers("n3", active=True), silent), RUNS_ON_N3, id="it ran when the host reported last"),
+        pytest.param(all_of(MOST, answers("n3", active=True), silent), RAN_ON_N3, id="it ran when the host reported last"),
         pytest.param(all_of(MOST, answers("n3", active=True), proven("n3")), None, id="that host is proven to be off"),
         pytest.param(all_of(MOST, earlier("n3"), answers("n3")), EARLIER_LIVES, id="an earlier one is not over"),
         pytest.param(all_of(MOST, earlier("n3", released=True), answers("n3")), None, id="an earlier one is over"),
@@ -233,7 +238,7 @@ def test_what_may_run_twice_waits_for_nobody() -> None:
         pytest.param(answers("n2"), WAITS_FOR_N3, id="one has not"),
         pytest.param(all_of(answers("n2"), silent), None, id="one is silent"),
         pytest.param(all_of(answers("n2"), answers("n3", active=True)), RUNS_ON_N3, id="something of it runs already"),
-        pytest.param(all_of(answers("n2"), answers("n3", active=True), silent), RUNS_ON_N3, id="it ran on a host that is silent now"),
+        pytest.param(all_of(answers("n2"), answers("n3", active=True), silent), RAN_ON_N3, id="it ran on a host that is silent now"),
         pytest.param(all_of(answers("n2"), answers("n3", active=True), proven("n3")), None, id="that host is proven to be off"),
         pytest.param(answers("n2", active=True), WAITS_FOR_N3, id="who has not answered comes before what runs"),
         pytest.param(all_of(answers("n2"), somebody_elses), None, id="one can never run it"),
@@ -274,3 +279,95 @@ def test_nothing_is_granted_while_a_host_runs_a_later_epoch(befall: Befall, is_h
     assert found is None or found.startswith(
         "n3 runs epoch 3 of it, but its HAInstance knows only 2 (restored from a backup?)"
     )
+
+
+@pytest.mark.parametrize(
+    ("befall", "has_command"), [(nothing, False), (silent, True)], ids=["it lives", "it is silent"]
+)
+def test_whoever_runs_a_later_epoch_and_is_silent_may_be_off_already(befall: Befall, has_command: bool) -> None:
+    world = a_world(*ALL)
+    instance = put(world, WEB, epoch=2)
+    all_of(runs_epoch(3), befall)(world)
+    assert (
+        "(`backstay fence n3 --confirm`, where it is off already)" in str(first_epoch.ahead(world, instance))
+    ) is has_command
+
+
+def test_a_silent_host_that_could_not_say_is_told_from_one_that_ran_it() -> None:
+    world = a_world("n1", "n2", "n3")
+    service = a_service("web", LEGACY)
+    instance = put(world, service)
+    say_ready(world, service, "n1")
+    say_ready(world, service, "n2", active=True, unclear=True, why=EXITED)
+    say_ready(world, service, "n3", active=True, why=UP)
+    silence(world, "n3")
+    found = first_epoch.blocked(world, service, instance) or ""
+    assert found.startswith(
+        f"n2 cannot say whether it runs there: {EXITED}; n3 ran something of it, not started by Backstay, when"
+    )
+    silence(world, "n2")
+    found = first_epoch.blocked(world, service, instance) or ""
+    assert found.startswith(
+        f"n2 could not say whether it runs there when it reported last ({EXITED}), and reports nothing now"
+    )
+
+
+# --- for whose end something waits --------------------------------------------------------------------------------------
+
+BOTH = a_service("web", unit("web"), unit("extra"), generation=3)
+
+
+def held(*resources: dict[str, object], host: str = "n1") -> Befall:
+    """Its holder was ordered to run these, of an earlier revision."""
+
+    def befall(world: World) -> None:
+        instance = put(world, BOTH, epoch=2, host=host)
+        tell(world, host, instance, an_order(instance, revision=2, resources=resources))
+
+    return befall
+
+
+def said(host: str = "n3", *, active: bool = True) -> Befall:
+    return lambda world: say_ready(world, BOTH, host, active=active)
+
+
+FOR_LEFT = "shop/web-0 waits for what n3 was running for an HAInstance that is gone"
+FOR_WORD = "shop/web-0 waits for what n3 said of it last"
+WEB_ONLY, WITH_EXTRA = (unit("web"),), (unit("web"), unit("extra"))
+
+
+@pytest.mark.parametrize(
+    ("befall", "waits"),
+    [
+        pytest.param(lambda w: put(w, BOTH), "", id="a first epoch, and it says nothing"),
+        pytest.param(all_of(lambda w: put(w, BOTH), earlier("n3")), FOR_LEFT, id="a first epoch: an earlier one is there"),
+        pytest.param(all_of(lambda w: put(w, BOTH), said()), FOR_WORD, id="a first epoch: it runs by itself"),
+        pytest.param(all_of(lambda w: put(w, BOTH), said(active=False)), "", id="a first epoch: nothing runs"),
+        pytest.param(all_of(lambda w: put(w, BOTH), said(), somebody_elses), "", id="a first epoch: it can never run it"),
+        pytest.param(all_of(lambda w: put(w, BOTH), said(), proven("n3")), "", id="a first epoch: it is proven to be off"),
+        pytest.param(all_of(lambda w: put(w, BOTH), earlier("n3"), said()), f"{FOR_LEFT}; {FOR_WORD}", id="a first epoch: both"),
+        pytest.param(all_of(held(*WEB_ONLY), said()), FOR_WORD, id="an edit brings a unit"),
+        pytest.param(all_of(held(*WITH_EXTRA), said()), "", id="an edit brings none"),
+        pytest.param(all_of(held(*WEB_ONLY), said(active=False)), "", id="an edit brings a unit, and nothing runs"),
+        pytest.param(all_of(held(*WEB_ONLY, host="n3"), said()), "", id="it is the holder itself"),
+        pytest.param(all_of(lambda w: put(w, BOTH, epoch=2), said()), "", id="a later grant asks nobody what runs by itself"),
+        pytest.param(all_of(lambda w: put(w, WEB, epoch=2), runs_epoch(3)), FOR_WORD, id="a later epoch"),
+        pytest.param(all_of(lambda w: put(w, WEB, epoch=3), runs_epoch(3)), "", id="the epoch that is known"),
+        pytest.param(all_of(lambda w: put(w, WEB, epoch=2, host="n1"), runs_epoch(3)), "", id="a later epoch, but somebody holds it"),
+        pytest.param(lambda w: w.assignments.pop("n3"), "", id="it has no HostAssignment"),
+        pytest.param(all_of(held(*WEB_ONLY), said(), lambda w: w.services.clear()), "", id="its service is gone"),
+    ],
+)  # fmt: skip
+def test_what_waits_for_the_end_of_a_silent_hosts_session(befall: Befall, waits: str) -> None:
+    world = a_world(*ALL)
+    befall(world)
+    silence(world, "n3")
+    assert first_epoch.awaited(world, "n3") == waits
+
+
+def test_what_may_run_twice_waits_for_no_hosts_end() -> None:
+    world, service = a_world(*ALL), a_service(exclusive=False)
+    put(world, service)
+    say_ready(world, service, "n3", active=True)
+    silence(world, "n3")
+    assert first_epoch.awaited(world, "n3") == ""
