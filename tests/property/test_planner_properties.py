@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 
 from backstay_api.objects.models import FenceRequest, HAInstance
-from backstay_api.objects.models.assignment import InstanceOrder
+from backstay_api.objects.models.assignment import InstanceOrder, InstanceReport
 from backstay_api.objects.models.base import Model
 from backstay_api.objects.models.claim import ClaimOwner
 from backstay_api.objects.object_kinds import HA_INSTANCES
@@ -152,12 +152,21 @@ def holds_exclusively(world: World, host: str, session_text: str) -> bool:
 
 
 def is_waited_for(world: World, host: str) -> bool:
-    """It was told, or said, that it runs something of the name of what waits for its first epoch."""
+    """It was told, or said, that it runs something that stands against a grant or an order of something else."""
     assignment = world.assignments[host]
     names = {(one.namespace, one.name) for one in assignment.spec.instances.values()}
     names |= {(one.namespace, one.name) for one in assignment.status.instances.values()}
-    new = [one for one in world.instances.values() if one.spec.epoch == 0 and one.spec.exclusive]
-    return any((one.metadata.namespace, one.metadata.name) in names for one in new)
+    return any(
+        (one.spec.epoch == 0 and (one.metadata.namespace, one.metadata.name) in names)
+        or (one.spec.grant is None and any(seen.epoch > one.spec.epoch for seen in _said(world, host, one)))
+        or (one.holder != host and one.uid in assignment.status.standbys and assignment.status.standbys[one.uid].active)
+        for one in world.instances.values()
+        if one.spec.exclusive
+    )
+
+
+def _said(world: World, host: str, instance: HAInstance) -> list[InstanceReport]:
+    return [said for uid, said in world.assignments[host].status.instances.items() if uid == instance.uid]
 
 
 def requests_for(world: World, host: str, session_text: str) -> list[FenceRequest]:
