@@ -116,6 +116,8 @@ class Situated:
     """None: as always."""
     is_restarted: bool = False
     """What runs is restarted at the moment because that was asked for: nothing follows from its not being well."""
+    was_cut_off: bool = False
+    """Something else came between, when it was restarted for an edition: that it has to be started anew says nothing of that."""
     tries: str = ""
     """How it is told to try an edition, in words; empty: as always."""
     retried: str = ""
@@ -216,6 +218,8 @@ def _where_it_runs(view: Situated) -> Act | None:
 def before_a_start(view: Situated) -> Note | Put | None:
     """What is done next before what has run here in this epoch is started anew: it does not begin with what has failed. None: it may begin."""
     record, here = view.record, in_place(view)
+    if record.trial and view.was_cut_off:
+        return Note(replace(record, trial="", is_reverting=True))
     if record.trial:
         return Note(record.refusing(record.trial, "the service was not well with it, and had to be started anew"))
     before = record.good or record.back

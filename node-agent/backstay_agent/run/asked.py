@@ -8,7 +8,6 @@ from typing import Final
 
 from backstay_agent.core.machine import Phase
 
-NOT_UP: Final = "it does not run now"
 _WAITS: Final = (Phase.RUNNING, Phase.RECOVERING, Phase.LEFT)
 
 
@@ -18,13 +17,16 @@ class AskedRestart:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._names: frozenset[str] = frozenset()
-        self._answer: asyncio.Future[str] | None = None
+        self._answer: asyncio.Future[str | None] | None = None
         self._has_begun = False
         self.is_under_way = False
         """What runs is restarted at the moment because it was asked for, by an edit too, and not because it had failed."""
+        self.was_cut_off = False
+        """Something else came between, so that how it was before says nothing of what it was restarted for."""
 
-    async def ask(self, names: Collection[str]) -> str:
-        """Restart these and what stands on them. Why they have not come up, in a sentence; empty: they work."""
+    async def ask(self, names: Collection[str]) -> str | None:
+        """Restart these and what stands on them. Why they have not come up, in a sentence; empty: they work.
+        None: they were not restarted to the end, because nothing runs or something else came between."""
         while self._answer is not None:
             await asyncio.wait([self._answer])
         self._names, self._answer = frozenset(names), asyncio.get_running_loop().create_future()
@@ -40,7 +42,7 @@ class AskedRestart:
 
     def begin(self) -> frozenset[str]:
         """What is asked for is restarted from now on, with whatever an edit restarts."""
-        self.is_under_way, self._has_begun = True, bool(self._names)
+        self.is_under_way, self.was_cut_off, self._has_begun = True, False, bool(self._names)
         return self._names
 
     def follow(self, phase: Phase, *, has_looked: bool, why: str) -> None:
@@ -48,17 +50,17 @@ class AskedRestart:
         if self.is_under_way:
             if phase is Phase.RECOVERING or (phase is Phase.RUNNING and not has_looked):
                 return
-            self.is_under_way = False
+            self.is_under_way, self.was_cut_off = False, phase is not Phase.RUNNING and not why
             if self._has_begun:  # what was asked for meanwhile is next
-                self._reply("" if phase is Phase.RUNNING else why or NOT_UP)
+                self._reply("" if phase is Phase.RUNNING else why or None)
         elif phase not in _WAITS:
             # What is started later reads its files anyway.
-            self._reply(NOT_UP)
+            self._reply(None)
 
     def end(self) -> None:
-        self._reply(NOT_UP)
+        self._reply(None)
 
-    def _reply(self, why: str) -> None:
+    def _reply(self, why: str | None) -> None:
         self._names = frozenset()  # whoever asked reads the answer later than we look again
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(why)

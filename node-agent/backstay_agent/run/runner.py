@@ -113,7 +113,7 @@ class Runner:
             phase=self.phase,
             outcome=self._outcome(),
             must_stop=rules.must_stop(record, checkpoint, leaving=self._tools.leaving()),
-            hands_off=bool(rules.hands_off(record, checkpoint)),
+            hands_off=not self.asked.is_under_way and bool(rules.hands_off(record, checkpoint)),
             over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,

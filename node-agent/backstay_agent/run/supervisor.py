@@ -25,7 +25,6 @@ from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedRe
 from backstay_api.objects.resource_kinds import claims_of
 from backstay_api.process.waiting import clock_s, within
 
-from .asked import NOT_UP
 from .roles import Copy
 from .runner import Runner
 from .stopping import RETRY_S, Stops
@@ -309,10 +308,20 @@ class Supervisor:
         record = self._journal.checkpoint.records.get(uid) if self._journal.has_session else None
         return record is not None and record.may_run
 
-    async def restart(self, uid: str, names: Collection[str]) -> str:
-        """Restart these resources of it, which counts for nothing. Why they have not come up, in a sentence; empty: they work."""
+    async def restart(self, uid: str, names: Collection[str]) -> str | None:
+        """Restart these resources of it, which counts for nothing. Why they have not come up, in a sentence; empty: they work; None: it
+        was not done."""
+        if (known := self._runners.get(uid)) is None:
+            return None
+        record = known[0].record
+        # What runs goes on, whatever the host's admin has come to refuse since.
+        refused = await self._tools.system.policy.refused(record.namespace, record.resources, is_known=True)
+        return f"it may not be restarted here: {refused}" if refused else await known[0].asked.ask(names)
+
+    def was_cut_off(self, uid: str) -> bool:
+        """Whether something else came between, when it was restarted last because that was asked for."""
         known = self._runners.get(uid)
-        return await known[0].asked.ask(names) if known else NOT_UP
+        return known is not None and known[0].asked.was_cut_off
 
     def is_restarted(self, uid: str) -> bool:
         """Whether it is restarted at the moment because that was asked for."""

@@ -225,7 +225,8 @@ class Editions:
                     if act is None or (view.record.editions and self._running.hands_off(key[0])):
                         kept.trouble = view.missing
                         return
-                    await self._carry_out(key, kept, view, act)
+                    if not await self._carry_out(key, kept, view, act):
+                        return
         except (NotInstalled, DiskTrouble) as error:
             if kept.trouble != str(error):
                 log.warning("file not brought", extra={"path": kept.file.path, "why": str(error)})
@@ -235,7 +236,8 @@ class Editions:
         """Why the host's policy does not let the service bring it."""
         return self._refusal(kept.order.namespace, [RenderedPrerequisite(name=key[1], file=kept.file)])
 
-    async def _carry_out(self, key: Key, kept: _Kept, view: Situated, act: Act) -> None:
+    async def _carry_out(self, key: Key, kept: _Kept, view: Situated, act: Act) -> bool:
+        """Whether it was done: if not, it is decided once more after a while."""
         match act:
             case Note(record):
                 await self._note(key, kept, record)
@@ -247,7 +249,8 @@ class Editions:
             case Put(edition):
                 await self._put_or_refuse(key, kept, view, edition)
             case Tell(edition):
-                await self._tell(key, kept, view, edition)
+                return await self._tell(key, kept, view, edition)
+        return True
 
     async def _checked(self, key: Key, kept: _Kept, view: Situated) -> str:
         """All that the service brings is seen at its place, for one file may name another."""
@@ -277,9 +280,11 @@ class Editions:
         kept.trying = None
         await self._system.files.put(kept.file.path, view.record.editions[edition])
 
-    async def _tell(self, key: Key, kept: _Kept, view: Situated, edition: str) -> None:
+    async def _tell(self, key: Key, kept: _Kept, view: Situated, edition: str) -> bool:
         self._on_change()  # where this host is lost meanwhile, the next one must know what was on trial here
         record, why = view.record, await self._told(key[0], kept.file)
+        if why is None:
+            return False
         if record.is_reverting:
             # What cannot be reloaded is restarted by its probes, and finds the right file then.
             await self._note(key, kept, replace(record, is_reverting=False))
@@ -287,9 +292,10 @@ class Editions:
             await self._note(key, kept, record.refusing(edition, why, is_reverting=True))
         else:
             kept.trying = Trying(edition=edition, since_s=clock_s(), restarts=view.restarts)
+        return True
 
-    async def _told(self, uid: str, file: RenderedFile) -> str:
-        """Why what runs has not read its files anew, in a sentence; empty: it has."""
+    async def _told(self, uid: str, file: RenderedFile) -> str | None:
+        """Why what runs has not read its files anew, in a sentence; empty: it has; None: it could not be had do so now."""
         if file.rollout is not None and file.rollout.restart:
             return await self._running.restart(uid, file.rollout.restart)
         # By name: what was started comes before what an edit wants of it.
@@ -326,6 +332,7 @@ class Editions:
             restarts=report.restarts if report is not None else 0,
             trying=kept.trying,
             is_restarted=self._running.is_restarted(key[0]),
+            was_cut_off=self._running.was_cut_off(key[0]),
             soak_s=seconds(rollout.soak) if rollout is not None and rollout.soak else None,
             tries=tried_by(rollout),
             retried=(rollout.retried_at or "") if rollout is not None else "",

@@ -23,8 +23,11 @@ class Running(Protocol):
     def hands_off(self, uid: str) -> str:
         """Why nothing of it is touched; empty: it is."""
 
-    async def restart(self, uid: str, names: Collection[str]) -> str:
-        """Restart these resources of it. Why they have not come up, in a sentence; empty: they work."""
+    async def restart(self, uid: str, names: Collection[str]) -> str | None:
+        """Restart these resources of it. Why they have not come up, in a sentence; empty: they work; None: it was not done."""
+
+    def was_cut_off(self, uid: str) -> bool:
+        """Whether something else came between, when it was restarted last because that was asked for."""
 
     def is_restarted(self, uid: str) -> bool:
         """Whether it is restarted at the moment because that was asked for."""

@@ -13,7 +13,7 @@ from backstay_agent.fake_files import FakeInstaller
 from backstay_api.objects.editions import EDITION, REFUSED, STAGED, TRIAL, TRIES, WHY_REFUSED
 from backstay_api.objects.plain import RenderedRollout
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_testing.agent_world import HOST, World, enrolled
+from backstay_testing.agent_world import HOST, World, enrolled, unit
 from backstay_testing.editions import PROBED, A, B, bring, said, there, until_says
 
 RESTART = RenderedRollout(restart=("server",))
@@ -103,7 +103,7 @@ async def test_nothing_is_asked_of_what_does_not_run() -> None:
     world = await enrolled()
     assert world.agent is not None
     ask = world.agent.supervisor.restart
-    assert await ask("u1", ["server"]) == "it does not run now"
+    assert await ask("u1", ["server"]) is None
     await world.order(resources=PROBED)
     await world.phase_is("Running")
     both = [asyncio.create_task(ask("u1", ["server"])) for _ in range(2)]
@@ -111,7 +111,7 @@ async def test_nothing_is_asked_of_what_does_not_run() -> None:
     assert _done(world).count("stop unit web.service") == 2
     await world.order(resources=PROBED, want="Down")
     await world.phase_is("Stopped")
-    assert await ask("u1", ["server"]) == "it does not run now"
+    assert await ask("u1", ["server"]) is None
 
 
 @in_virtual_time
@@ -127,3 +127,50 @@ async def test_while_nothing_of_the_host_is_touched_no_file_is_taken_back_either
     await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": ""}})
     await world.until(lambda: agent.supervisor.hands_off("u1") == "")
     assert await agent._editions.take_back("u1") == "" and there(world) == "a"
+
+
+async def _restarts(world: World) -> None:
+    """What runs has been stopped for the other edition, and is being started."""
+    world.machine.scripts[world.machine.unit("web.service")].stop_takes_s = 5.0
+    await _brought(world)
+    await world.until(lambda: "stop unit web.service" in world.machine.log)
+
+
+@in_virtual_time
+async def test_a_restart_that_has_begun_is_brought_to_its_end_before_the_host_is_left_alone() -> None:
+    world = await enrolled()
+    await _restarts(world)
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": "new disks"}})
+    await asyncio.sleep(20)
+    assert _done(world)[-1] == "start unit web.service" and world.runs("unit web.service")
+    report = await world.report()
+    assert report is not None and report.hands_off
+    found = await said(world)
+    assert found.facts[TRIAL] == B.id and REFUSED not in found.facts
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": ""}})
+    await until_says(world, EDITION, B.id)
+
+
+@in_virtual_time
+async def test_a_restart_that_an_edit_cuts_off_says_nothing_of_the_file() -> None:
+    world = await enrolled()
+    await _restarts(world)
+    await world.order(resources=(*PROBED, unit("more", "more.service")), revision=2)
+    await world.until(lambda: "start unit more.service" in world.machine.log)
+    found = await until_says(world, EDITION, B.id)
+    assert REFUSED not in found.facts and there(world) == "b"
+
+
+@in_virtual_time
+async def test_what_the_hosts_admin_has_come_to_refuse_is_not_restarted_for_a_file_and_runs_on() -> None:
+    world = await enrolled()
+    await bring(world, A, A)
+    await until_says(world, EDITION, A.id)
+    await world.order(resources=PROBED)
+    await world.phase_is("Running")
+    world.machine.log.clear()
+    world.machine.refused["unit web.service"] = "10-shop.toml does not allow it"
+    await bring(world, B, B, revision=2, rollout=RESTART)
+    found = await until_says(world, REFUSED, B.id)
+    assert "it may not be restarted here: server: 10-shop.toml does not allow it" in found.facts[WHY_REFUSED]
+    assert "stop unit web.service" not in world.machine.log and world.runs("unit web.service")
