@@ -209,6 +209,17 @@ def test_what_fails_wherever_it_goes_stays_when_its_moves_are_used_up_and_says_s
     assert moves(stage) == [(2, "n1", "n2")]
 
 
+def test_an_edit_that_is_refused_does_not_let_it_move_more_often() -> None:
+    """Seed 2900000908: hosts are not told of `moves`, so that it was as if nothing was said of them."""
+    stage = failed_over()
+    stage.apply_service(mode="Promotable", replicas=2, recovery={"restarts": 0, "moves": {"limit": 1, "per": "1h"}})
+    stage.wait(2)
+    assert stage.told("web", "Accepted")[0] == "False"
+    dies(stage, "n2")
+    stage.wait(10)
+    assert stage.copies() == [] and stage.world.instances["shop/web-0"].holder == "n2"
+
+
 def test_a_clear_lets_it_move_again() -> None:
     stage = failed_over()
     dies(stage, "n2")

@@ -6,12 +6,12 @@ that the service goes on, elsewhere too if its host is lost: a typing error must
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_api.objects.models.assignment import InstanceOrder, StandbyOrder
 from backstay_api.objects.models.placement import Placement
-from backstay_api.objects.models.resources import Resource
+from backstay_api.objects.models.resources import RenderedRecovery, Resource
 from backstay_api.objects.models.service import HAServiceSpec, Recovery
 from backstay_api.objects.resource_kinds import is_prerequisite
 from backstay_operator.planner.know.parts import of_the_same_part, part_of
@@ -37,11 +37,13 @@ def in_force(
         return service, acceptance
     if order.revision == service.metadata.generation:
         return _but_for_dependencies(world, service, acceptance)
-    for placement in _placements(service.spec.placement):
-        before = _as_ordered(service, order, placement, _prerequisites(world, service, instance, order.revision))
-        found = accept(world, before)
-        if isinstance(found, Accepted):
-            return before, found
+    prerequisites = _prerequisites(world, service, instance, order.revision)
+    for recovery in (_not_told(service.spec.recovery), {}):
+        for placement in _placements(service.spec.placement):
+            before = _as_ordered(service, order, placement, prerequisites, recovery)
+            found = accept(world, before)
+            if isinstance(found, Accepted):
+                return before, found
     return service, acceptance
 
 
@@ -79,6 +81,12 @@ def _placements(now: Placement) -> tuple[Placement, ...]:
     return (follows.model_copy(update=rules), follows, follows.model_copy(update={"priority": None}))
 
 
+def _not_told(now: Recovery | None) -> dict[str, object]:
+    """Of `recovery` what hosts are not told, and what is the people's latest word as placement is: how often it fails over, what is waited for."""
+    fields = Recovery.model_fields.keys() - RenderedRecovery.model_fields.keys()
+    return {field: getattr(now, field) for field in fields} if now is not None else {}
+
+
 def _prerequisites(world: World, service: HAService, instance: HAInstance, revision: int) -> list[Resource]:
     """What hosts have been asked to look at for that manifest. What is to come of it (`gate`) they were not told: as it is said now."""
     gates = {one.name: {"gate": one.gate} for one in service.spec.resources if one.gate and is_prerequisite(one)}
@@ -88,16 +96,21 @@ def _prerequisites(world: World, service: HAService, instance: HAInstance, revis
 
 
 def _as_ordered(
-    service: HAService, order: InstanceOrder | StandbyOrder, placement: Placement, prerequisites: list[Resource]
+    service: HAService,
+    order: InstanceOrder | StandbyOrder,
+    placement: Placement,
+    prerequisites: list[Resource],
+    recovery: Mapping[str, object],
 ) -> HAService:
     """What is not placement is as it was, or as nothing was said."""
     stored = order if isinstance(order, InstanceOrder) else None
+    told = {**recovery, **(dict(stored.recovery) if stored and stored.recovery else {})}
     spec = HAServiceSpec(
         state="Unmanaged" if stored and stored.is_unmanaged else "Running",
         # As it was told, also what no manifest says: whether it is a promotion.
         resources=[*prerequisites, *(Resource.model_construct(**dict(one)) for one in order.resources)],
         placement=placement,
-        recovery=Recovery(**dict(stored.recovery)) if stored and stored.recovery else None,
+        recovery=Recovery(**told) if any(one is not None for one in told.values()) else None,
     )
     metadata = service.metadata.model_copy(update={"generation": order.revision})
     return service.model_copy(update={"metadata": metadata, "spec": of_the_same_part(service, spec)})
