@@ -195,8 +195,7 @@ def _ran(world: World, instance: HAInstance, host: str) -> str:
     said = "could not say whether it runs there" if answer.unclear else "ran something of it, not started by Backstay,"
     because = f" ({first_words(answer.why)})" if answer.why else ""
     return (
-        f"{host} {said} when it reported last{because}, and reports nothing now: bring it back;"
-        f" {_or_off(world, host)}"
+        f"{host} {said} when it reported last{because}, and reports nothing now: bring it back; {_or_off(world, host)}"
     )
 
 

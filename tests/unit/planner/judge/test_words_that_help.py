@@ -27,7 +27,9 @@ def says_so(world: World, host: str, sentence: str) -> bool:
     is_asked = any(one.spec.host == host for one in world.requests.values()) or bool(
         [one for one in fence_actions(world, fence_guard(world), host) if type(one).__name__ == "RequestFence"]
     )
-    assert not is_offered or is_asked, f"`backstay fence {host} --confirm` says that there is nothing to confirm: {sentence}"
+    assert not is_offered or is_asked, (
+        f"`backstay fence {host} --confirm` says that there is nothing to confirm: {sentence}"
+    )
     return is_offered
 
 

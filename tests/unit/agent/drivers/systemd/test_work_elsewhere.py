@@ -138,7 +138,9 @@ def test_what_a_script_says_on_two_lines_is_one_command() -> None:
     ]
 
 
-@pytest.mark.parametrize("line", ["[ $# -gt 0 ] && docker run db", "n=${1#app-}; docker start $n", "echo '#1'; docker run db"])
+@pytest.mark.parametrize(
+    "line", ["[ $# -gt 0 ] && docker run db", "n=${1#app-}; docker start $n", "echo '#1'; docker run db"]
+)
 def test_a_remark_begins_only_where_a_word_does(line: str) -> None:
     assert [delegates_to(one) for one in lines_of(line)] == ["docker"]
     assert [delegates_to(one) for one in lines_of(line.replace("docker", "# docker"))] == [""]
