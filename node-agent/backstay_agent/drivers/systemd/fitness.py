@@ -34,6 +34,7 @@ _NOTHING: Final = re.compile(
 # Where a shell writes into a file, or runs another program in the words of a harmless one.
 _AND_YET: Final = re.compile(r"[>`]|\$\(")
 _BY_PID_1: Final = re.compile(r"\s*(?:(?:/usr)?/bin/(?:ba|da)?sh )?/etc/init\.d/")
+_STOPS_WITH: Final = ("PartOf", "StopPropagatedFrom", "BindsTo", "Requires", "Requisite")
 _STARTS: Final = ("ExecStart", "ExecStartPre", "ExecStartPost")
 
 
@@ -63,6 +64,7 @@ def not_fit(
         or _would_not_stay(unit, properties)
         or _lacks(unit, known)
         or _ends_the_host(unit, properties)
+        or _part_would_harm(unit, known)
     )
 
 
@@ -183,14 +185,37 @@ def _lacks(unit: str, known: Known) -> str | None:
                 return f"{unit} needs {name} ({kind}=), which this host does not have ({other['LoadState']})"
             if (kind == "Requisite" or name.endswith(".device")) and not _is_up(other):
                 return f"{unit} needs {name} ({kind}=), which is {other.get('ActiveState')} and would not be started for it"
+    if why := _stops_another(unit, known):
+        return why
     for name in properties.get("Conflicts", []):
-        other = known.get(name, {})
-        if _is_up(other):
-            return f"{unit} has Conflicts={name}, which is active here: starting one would stop the other"
         if name in {
             n for kind in ("Requires", "BindsTo", "Requisite", "Wants", "Upholds") for n in properties.get(kind, [])
         }:
             return f"{unit} conflicts with {name} and pulls it in: one of them would stop the other"
+    return None
+
+
+def _stops_another(unit: str, known: Known, *, ours: Sequence[str] = ()) -> str | None:
+    """systemd stops both ways, whichever of the two names the other; only while both are loaded it tells so of both."""
+    for name in known[unit].get("Conflicts", []):
+        if name not in ours and _is_up(known.get(name, {})):
+            return f"{unit} has Conflicts={name}, which is active here: starting one would stop the other"
+    for name in known[unit].get("ConflictedBy", []):
+        if name not in ours and _is_up(known.get(name, {})):
+            return f"{name}, which is active here, has Conflicts={unit}: starting one would stop the other"
+    return None
+
+
+def _part_would_harm(unit: str, known: Known) -> str | None:
+    """What starts and stops with it stops others, or the host, as the unit itself would; and must stop when we ask."""
+    members = closure(unit, known)
+    for part in members[1:]:
+        properties = known[part]
+        if why := _stops_another(part, known, ours=members) or _ends_the_host(part, properties):
+            return f"{why} ({part} is a part of {unit})"
+        with_ours = {name for kind in _STOPS_WITH for name in properties.get(kind, [])}
+        if properties.get("RefuseManualStop") and with_ours.isdisjoint(members):
+            return f"{part}, a part of {unit}, has RefuseManualStop=yes, and nothing of {unit} takes it down: say PartOf={unit} there"
     return None
 
 

@@ -31,7 +31,8 @@ _MOST_LOOKS: Final = 16
 _JUST_NOW_S: Final = 0.2
 _SCRIPT_BYTES: Final = 1 << 16
 _ALWAYS_THERE: Final = frozenset({"-.slice", "system.slice"})
-_CHECKED: Final = ("BindsTo", "Requires", "Requisite", "Conflicts")
+_CHECKED: Final = ("BindsTo", "Requires", "Requisite", "Conflicts", "ConflictedBy")
+_CHECKED_OF_PARTS: Final = ("Conflicts", "ConflictedBy")
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,12 @@ class Securing:
         """Why its state would say too little, or it would not stay up."""
         unit, known = standing.unit, dict(standing.known)
         named = {str(name) for kind in _CHECKED for name in known[unit].get(kind, [])}
+        named |= {
+            str(name)
+            for part in standing.members[1:]
+            for kind in _CHECKED_OF_PARTS
+            for name in known[part].get(kind, [])
+        }
         await self._learn(
             known, sorted(name for name in named - known.keys() - _ALWAYS_THERE if not belongs_to_host(name))
         )

@@ -51,7 +51,9 @@ def _alive(unit: str, properties: Properties, *, asked: bool) -> Seen:
     if (pid and Path(f"/proc/{pid}").exists()) or properties.get("ActiveState") != "active":
         return Seen(State.RUNNING)
     kind, sub = properties.get("Type"), properties.get("SubState")
-    if asked and sub == "exited" and kind != "forking" and not properties.get("ExecMainStatus"):
+    # Of a oneshot systemd has judged that already: SuccessExitStatus=, or a hyphen before the program.
+    ended_well = kind == "oneshot" or not properties.get("ExecMainStatus")
+    if asked and sub == "exited" and kind != "forking" and ended_well:
         return Seen(State.RUNNING)
     if kind == "oneshot":
         return Seen(

@@ -73,9 +73,15 @@ _TRANSIENT: Final = "StartTransientUnit"
 _PG_CTLCLUSTER: Final = "pg_ctlcluster"
 _INIT_SCRIPTS: Final = "/etc/init.d/"
 _BY_THEMSELVES: Final = frozenset({"start", "restart"})
+_DETACH: Final = re.compile(r"-d|--detach(=true)?")
 _REMOTE: Final = re.compile(r"-r|--remote(=true)?|(--url|--connection|-c)(=.*)?")
 # Names that are words of English as well: meant only where a command begins.
 _WORDS: Final = frozenset({"service", "at", "batch", "snap", "monit"})
+# Many products have a program of these names, which is their own.
+_DEBIANS: Final = frozenset({"service", "at", "batch"})
+_PLACES: Final = re.compile(r"/(usr/)?s?bin/\w+")
+_REMARK: Final = re.compile(r"(?:^|(?<=[\s;&|()]))#.*")
+"""`$#` and `${1#x}` begin none."""
 _BEFORE_A_COMMAND: Final = re.compile(
     r"(?:\S*/)?(?:exec|command|nohup|setsid|nice|ionice|time|sudo|env|sh|bash|dash)|-\S*|\w+=\S*|then|else|do|if|while|until|!|\{"
 )
@@ -85,7 +91,7 @@ _MOST_LINES: Final = 2000
 def lines_of(script: str) -> Iterator[str]:
     """What a script says, a command line at a time, without its remarks."""
     for line in script.replace("\\\n", " ").splitlines()[:_MOST_LINES]:
-        yield line.partition("#")[0]
+        yield _REMARK.sub("", line)
 
 
 def is_to_pid_1(by: str) -> bool:
@@ -98,9 +104,11 @@ def delegates_to(line: str) -> str:
     for command in re.split(r"[;&|()`\n]+", line):
         words = command.replace("'", " ").replace('"', " ").split()
         for at, word in enumerate(words):
-            if word in ("echo", "printf"):
-                break
             program = str(word.rpartition("/")[2])
+            if program in ("echo", "printf"):
+                break
+            if program in _DEBIANS and word.startswith("/") and not _PLACES.fullmatch(word):
+                continue
             if program in _WORDS and not word.startswith("/") and not all(map(_BEFORE_A_COMMAND.fullmatch, words[:at])):
                 continue  # a word of somebody else's
             if by := _starts_elsewhere(word, program, words[at + 1 :]):
@@ -143,6 +151,12 @@ def _on_a_bus(program: str, rest: Sequence[str]) -> str:
     return f"{program} {_TRANSIENT}" if _TRANSIENT in methods else program if methods & _JOBS else ""
 
 
+def _detached(program: str, rest: Sequence[str]) -> str:
+    """What lives on without it has neither our mark, nor a parent in the unit, nor the unit's control group."""
+    is_detached = "run" in rest and any(map(_DETACH.fullmatch, rest))
+    return program if is_detached or not {"start", "restore"}.isdisjoint(rest) else ""
+
+
 def _started_now(program: str, rest: Sequence[str]) -> str:
     return program if "--now" in rest and not set(_NOW).isdisjoint(rest) else ""
 
@@ -151,6 +165,7 @@ def _started_now(program: str, rest: Sequence[str]) -> str:
 _SPECIAL: Final[Mapping[str, Callable[[str, Sequence[str]], str]]] = {
     "systemd-run": _in_a_unit_or_scope,
     "podman": _elsewhere_by_podman,
+    **dict.fromkeys(("runc", "crun"), _detached),
     _PG_CTLCLUSTER: _by_postgresql,
     "systemctl": _started_now,
     **dict.fromkeys(_FIRST_WORDS, _by_its_first_word),

@@ -138,6 +138,7 @@ def killed_by_systemd(unit: str, properties: Mapping[str, Any]) -> str:
     if "Where" in properties:
         return ""  # it was unmounted; only `umount` can be killed
     killed = properties.get("ExecMainCode") == 2 and properties.get("ExecMainStatus") == signal.SIGKILL
+    killed = killed and properties.get("KillSignal") != signal.SIGKILL  # how it is to be stopped
     if properties.get("Result") != "timeout" and not (killed and properties.get("Result") == "signal"):
         return ""
     limit_us = int(properties.get("TimeoutStopUSec", 0))

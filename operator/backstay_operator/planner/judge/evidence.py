@@ -222,7 +222,9 @@ def _read_off_missing(world: World, instance: HAInstance, grant: Grant) -> str:
     if confirmation(world, request) is not None:
         return ""  # a person was quicker
     if is_hands_off(world, grant.host):
-        return f"it is in maintenance (HandsOff), so it is not fenced; end the maintenance, or {by_hand}"
+        # Nobody asks about its power meanwhile, so a person's word is taken only where that was asked before.
+        is_asked = request is not None and request.spec.want != "Withdrawn"
+        return f"it is in maintenance (HandsOff), so it is not fenced; end the maintenance{f', or {by_hand}' if is_asked else ''}"
     if not has_device(world, grant.host):
         return f"nothing can prove that it is off, for it has no fencing device; {by_hand}"
     if request is not None and request.spec.want == "Off":

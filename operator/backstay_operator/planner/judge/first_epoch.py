@@ -17,7 +17,7 @@ from backstay_api.objects.resource_kinds import units_of
 from backstay_api.objects.texts import confirm_by_hand
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
-from backstay_operator.planner.know.liveness import Liveness, of_host
+from backstay_operator.planner.know.liveness import Liveness, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import UNCLEAR, and_, first_words, joined, listed
 
@@ -74,7 +74,7 @@ def _wait_for_what_it_said(world: World, host: str) -> Iterator[tuple[str, str]]
     for uid in {**status.instances, **status.standbys}:
         instance = by_uid.get(uid)
         service = world.services.get(instance.service_key) if instance else None
-        if instance and service and instance.spec.exclusive and _waits_for_its_word(world, service, instance, host):
+        if instance and service and _waits_for_its_word(world, service, instance, host):
             yield instance.key, "said of it last"
 
 
@@ -82,6 +82,8 @@ def _waits_for_its_word(world: World, service: HAService, instance: HAInstance, 
     """Whether it stands against a grant, or an order, that this host has said that it runs something of it."""
     if instance.spec.epoch and instance.spec.grant is None and host in _later_on(world, instance):
         return True
+    if not instance.spec.exclusive:
+        return False
     is_asked = instance.spec.epoch == 0 or (instance.holder != host and edits.news(world, service, instance))
     return bool(is_asked) and _is_foreign(world, host, instance) and host in _asked_about_it(world, service, instance)
 
@@ -128,7 +130,8 @@ def ahead(world: World, instance: HAInstance) -> str | None:
     """
     for host in _later_on(world, instance):
         report = world.assignments[host].status.instances[instance.uid]
-        off = f" ({confirm_by_hand(host)}, where it is off already)" if _is_quiet(world, host) else ""
+        is_asked = _is_quiet(world, host) and not is_hands_off(world, host)
+        off = f" ({confirm_by_hand(host)}, where it is off already)" if is_asked else ""
         return (
             f"{host} runs epoch {report.epoch} of it, but its HAInstance knows only {instance.spec.epoch}"
             f" (restored from a backup?): reboot {host}, or power it off{off}, and it goes on"
@@ -192,8 +195,7 @@ def _ran(world: World, instance: HAInstance, host: str) -> str:
     said = "could not say whether it runs there" if answer.unclear else "ran something of it, not started by Backstay,"
     because = f" ({first_words(answer.why)})" if answer.why else ""
     return (
-        f"{host} {said} when it reported last{because}, and reports nothing now: bring it back;"
-        f" or make sure that it is powered off and say so: {confirm_by_hand(host)}"
+        f"{host} {said} when it reported last{because}, and reports nothing now: bring it back; {_or_off(world, host)}"
     )
 
 
@@ -235,5 +237,12 @@ def _earlier(world: World, host: str, instance: HAInstance) -> str:
         return f"{host} has not reported yet that an earlier {title} is stopped there: it has been told to stop it"
     return (
         f"{host} was running {title} for an HAInstance that is gone, and reports nothing: bring it back, and it reports what is left;"
-        f" or make sure that it is powered off and say so: {confirm_by_hand(host)}"
+        f" {_or_off(world, host)}"
     )
+
+
+def _or_off(world: World, host: str) -> str:
+    """In HandsOff nobody asks about its power, so that nobody could answer either."""
+    if is_hands_off(world, host):
+        return "or end its maintenance (HandsOff), so that it can be proven to be off"
+    return f"or make sure that it is powered off and say so: {confirm_by_hand(host)}"

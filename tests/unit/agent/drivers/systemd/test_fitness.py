@@ -106,3 +106,39 @@ def test_who_conflicts_with_what_it_pulls_in_would_stop_it_or_be_stopped(kind: s
     apart = SERVER | {"Conflicts": ["other.service"], kind: ["third.service"]}
     known = {"x.service": apart, "other.service": down, "third.service": {**down, "ActiveState": "active"}}
     assert not_fit("x.service", known, (), asked=True) is None
+
+
+PULLING = SERVER | {"Wants": ["part.service"]}
+PART = SERVER | {"WantedBy": ["x.service"]}
+ACTIVE: dict[str, Any] = {"LoadState": "loaded", "ActiveState": "active"}
+
+
+def said_of_the_part(**settings: Any) -> str:
+    known = {"x.service": PULLING, "part.service": PART | settings, "hosts.service": ACTIVE}
+    return not_fit("x.service", known, ("part.service",), asked=False) or "fit"
+
+
+def test_a_start_stops_who_conflicts_with_it_whichever_of_the_two_says_so() -> None:
+    """firewalld.service has Conflicts=nftables.service: a start of the second stops the first, and its own file says nothing of it."""
+    known = {"x.service": SERVER | {"ConflictedBy": ["hosts.service"]}, "hosts.service": ACTIVE}
+    why = "hosts.service, which is active here, has Conflicts=x.service: starting one would stop the other"
+    assert not_fit("x.service", known, (), asked=False) == why
+    known["hosts.service"] = ACTIVE | {"ActiveState": "inactive"}
+    assert not_fit("x.service", known, (), asked=False) is None
+
+
+@pytest.mark.parametrize("kind", ["Conflicts", "ConflictedBy"])
+def test_a_part_that_is_started_stops_others_of_the_host_as_the_unit_itself_would(kind: str) -> None:
+    assert "starting one would stop the other (part.service is a part of x.service)" in said_of_the_part(
+        **{kind: ["hosts.service"]}
+    )
+    assert said_of_the_part(**{kind: ["x.service"]}) == "fit"  # all of it starts and stops together
+
+
+def test_a_part_whose_end_is_the_hosts_is_as_bad_as_a_unit_whose_end_is() -> None:
+    assert "part.service has FailureAction=reboot-force" in said_of_the_part(FailureAction="reboot-force")
+
+
+def test_a_part_that_nobody_may_stop_would_make_each_stop_stuck() -> None:
+    assert "part.service, a part of x.service, has RefuseManualStop=yes" in said_of_the_part(RefuseManualStop=True)
+    assert said_of_the_part(RefuseManualStop=True, PartOf=["x.service"]) == "fit"

@@ -99,3 +99,11 @@ def test_one_of_several_that_may_come_excuses_no_other_condition(tmp_path: Any) 
     either = ["ConditionPathExists=|/etc/backstay-nowhere", f"ConditionPathExists=|{tmp_path}/disk/conf"]
     (tmp_path / "disk").mkdir()
     assert for_certain([*either, "ConditionHost=other"]) == ["ConditionHost=other"]
+
+
+def test_a_oneshot_that_systemd_calls_well_is_believed_by_its_probe_whatever_its_program_exited_with() -> None:
+    """ExecStart=-/sbin/modprobe x, or SuccessExitStatus=3: the sentence asked for the probe that it had."""
+    ended = {"ActiveState": "active", "SubState": "exited", "Type": "oneshot", "MainPID": 0, "ExecMainStatus": 3}
+    assert seen("web.service", ended, asked=True).state is State.RUNNING
+    assert seen("web.service", ended, asked=False).state is State.UNKNOWN
+    assert seen("web.service", ended | {"Type": "simple"}, asked=True).state is State.FAILED

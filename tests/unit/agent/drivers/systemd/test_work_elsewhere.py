@@ -115,6 +115,15 @@ def test_every_word_that_is_known_is_tried_here() -> None:
         ("systemd-run --quiet --scope sleep 5", "systemd-run --scope"),
         ("echo hello\ndocker run db", "docker"),
         ("printf '%s' docker run", ""),
+        ("/bin/echo docker run", ""),
+        ("/usr/sbin/service db start", "service"),
+        ("/opt/shop/bin/service start", ""),  # the product's own program
+        ("/opt/shop/batch", ""),
+        ("runc run -d db", "runc"),
+        ("crun run --detach db", "crun"),
+        ("runc start db", "runc"),
+        ("runc run db", ""),  # its parent lives in the unit
+        ("runc list", ""),
     ],
 )
 def test_who_is_told_to_do_the_work(line: str, by: str) -> None:
@@ -127,6 +136,14 @@ def test_what_a_script_says_on_two_lines_is_one_command() -> None:
         "docker",
         "",
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["[ $# -gt 0 ] && docker run db", "n=${1#app-}; docker start $n", "echo '#1'; docker run db"]
+)
+def test_a_remark_begins_only_where_a_word_does(line: str) -> None:
+    assert [delegates_to(one) for one in lines_of(line)] == ["docker"]
+    assert [delegates_to(one) for one in lines_of(line.replace("docker", "# docker"))] == [""]
 
 
 @pytest.mark.parametrize("script", ["systemd-run --scope --unit=payload nginx &", "exec systemd-run --scope nginx"])

@@ -9,7 +9,7 @@ import pytest
 
 from backstay_agent.drivers.tools.cgroups import expected_group
 from backstay_agent.drivers.tools.journal_tail import one_line, with_words
-from backstay_agent.drivers.tools.sentences import how_lost, not_loadable, why_down, why_skipped
+from backstay_agent.drivers.tools.sentences import how_lost, killed_by_systemd, not_loadable, why_down, why_skipped
 
 DRIVERS = Path(__file__).parents[5] / "node-agent" / "backstay_agent" / "drivers"
 LOADED: dict[str, Any] = {"LoadState": "loaded", "Id": "db.service"}
@@ -167,3 +167,12 @@ def _written(module: ast.Module) -> list[str]:
 def test_what_has_become_of_a_unit_that_another_was_stopped_for(kind: str, needed: dict[str, Any], said: str) -> None:
     up = {"Id": "x.service", "ActiveEnterTimestampMonotonic": 5}
     assert how_lost(up, kind, {"ActiveExitTimestampMonotonic": 6, **needed}) == said
+
+
+def test_who_asks_to_be_killed_was_not_late() -> None:
+    """KillSignal=SIGKILL is how such a unit is stopped at once: it was said to have taken all of its TimeoutStopSec."""
+    ended = {"ExecMainCode": 2, "ExecMainStatus": 9, "Result": "signal", "TimeoutStopUSec": 90_000_000}
+    assert killed_by_systemd("x.service", ended | {"KillSignal": 9}) == ""
+    late = "x.service did not stop within its TimeoutStopSec of 90 s and was killed by systemd"
+    assert killed_by_systemd("x.service", ended | {"KillSignal": 15}) == late
+    assert killed_by_systemd("x.service", ended | {"KillSignal": 9, "Result": "timeout"}) == late
