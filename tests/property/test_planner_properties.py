@@ -158,10 +158,12 @@ def is_waited_for(world: World, host: str) -> bool:
     names |= {(one.namespace, one.name) for one in assignment.status.instances.values()}
     return any(
         (one.spec.epoch == 0 and (one.metadata.namespace, one.metadata.name) in names)
-        or (one.spec.grant is None and any(seen.epoch > one.spec.epoch for seen in _said(world, host, one)))
         or (one.holder != host and one.uid in assignment.status.standbys and assignment.status.standbys[one.uid].active)
         for one in world.instances.values()
         if one.spec.exclusive
+    ) or any(
+        one.spec.grant is None and any(seen.epoch > one.spec.epoch for seen in _said(world, host, one))
+        for one in world.instances.values()
     )
 
 

@@ -26,6 +26,7 @@ from backstay_api.objects.object_kinds import (
     HOSTS,
 )
 from backstay_api.objects.plain import RenderedResource
+from backstay_api.objects.promise import PROFILES, silent_after_s
 from backstay_fencer.agents import Action
 
 from .boards import Bmc
@@ -39,6 +40,8 @@ from .stuckwatch import StuckWatch
 
 ALIVE_S: Final = 3.0
 """A host that renewed so lately can be asked."""
+SILENT_S: Final = silent_after_s(PROFILES["lab"])
+"""Before that nobody can take it for silent."""
 WRITES: Final = 80
 WRITES_S: Final = 5.0
 
@@ -259,11 +262,13 @@ class Monitor:
         One that has not renewed since then, as after a reboot, is silent before it can say so.
         """
         renewed_s = self.leases.renewed_s.get(machine.name, float("-inf"))
-        is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= ALIVE_S
+        named_s = self.named_s.get((service, unit), float("-inf"))
+        # Who has not renewed since it was named can have said nothing, and is silent the sooner.
+        alive_s = ALIVE_S if renewed_s > named_s else SILENT_S
+        is_asked = renewed_s > self.enrolled_s.get(machine.name, float("inf")) and _now_s() - renewed_s <= alive_s
         identity = machine.state.unit(unit)
         if not (machine.is_on and is_asked and identity in machine.by_hand):
             return False
-        named_s = self.named_s.get((service, unit), float("-inf"))
         return machine.by_hand_since_s[identity] < min(named_s, renewed_s)
 
     def _closing(self, name: str, before: Mapping[str, Any], closed: Mapping[str, Any]) -> None:

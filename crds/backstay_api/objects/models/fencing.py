@@ -13,8 +13,8 @@ from .instance import SessionRef
 class Confirm(Model):
     """A person of backstay:fence-confirmers says: I have seen that this machine is powered off."""
 
-    by: Annotated[str, Field(min_length=1, max_length=256)]
-    """Who."""
+    by: Annotated[str, Field(min_length=1, max_length=512)]
+    """Who: the name that the API server knows them by."""
     at: Timestamp
     """When."""
     reason: Text = ""

@@ -30,15 +30,15 @@ def written(properties: Mapping[str, Any], *, without: str) -> list[str]:
 
 
 async def failing(unit: str, conditions: list[str]) -> str | None:
-    """Why systemd would skip or refuse a start now, in a sentence; None if it would not, or cannot be asked."""
+    """Why systemd would skip or refuse a start now, in a sentence, or why nobody can say; None if it would not."""
     if not conditions:
         return None
     try:
         process = await asyncio.create_subprocess_exec(
             "systemd-analyze", "condition", *conditions, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
         )
-    except OSError:
-        return None
+    except OSError as error:
+        return f"{unit}: its conditions cannot be told: systemd-analyze cannot be run ({error.strerror})"
     try:
         async with asyncio.timeout(LIMIT_S):
             _, said = await process.communicate()

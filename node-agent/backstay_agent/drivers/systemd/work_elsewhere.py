@@ -80,7 +80,7 @@ _WORDS: Final = frozenset({"service", "at", "batch", "snap", "monit"})
 # Many products have a program of these names, which is their own.
 _DEBIANS: Final = frozenset({"service", "at", "batch"})
 _PLACES: Final = re.compile(r"/(usr/)?s?bin/\w+")
-_REMARK: Final = re.compile(r"(?:^|(?<=[\s;&|()]))#.*")
+_REMARK: Final = re.compile(r"(?:^|(?<=[\s;&|()]))#")
 """`$#` and `${1#x}` begin none."""
 _BEFORE_A_COMMAND: Final = re.compile(
     r"(?:\S*/)?(?:exec|command|nohup|setsid|nice|ionice|time|sudo|env|sh|bash|dash)|-\S*|\w+=\S*|then|else|do|if|while|until|!|\{"
@@ -91,7 +91,14 @@ _MOST_LINES: Final = 2000
 def lines_of(script: str) -> Iterator[str]:
     """What a script says, a command line at a time, without its remarks."""
     for line in script.replace("\\\n", " ").splitlines()[:_MOST_LINES]:
-        yield _REMARK.sub("", line)
+        yield _without_remark(line)
+
+
+def _without_remark(line: str) -> str:
+    """What stands between quotes is none; where that is not plain, it is read as a command."""
+    found = (one.start() for one in _REMARK.finditer(line))
+    end = next((at for at in found if not any(line.count(quote, 0, at) % 2 for quote in "'\"")), len(line))
+    return line[:end]
 
 
 def is_to_pid_1(by: str) -> bool:

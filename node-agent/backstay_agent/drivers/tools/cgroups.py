@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from functools import cache
@@ -111,6 +112,13 @@ def _pids(group: Path) -> list[str]:
         with suppress(OSError):
             found += Path(folder, "cgroup.procs").read_text().split()
     return found
+
+
+def terminate(group: Path) -> None:
+    """SIGTERM to each process in the group and below it."""
+    for pid in _pids(group):
+        with suppress(OSError):
+            os.kill(int(pid), signal.SIGTERM)
 
 
 def kill(group: Path) -> None:

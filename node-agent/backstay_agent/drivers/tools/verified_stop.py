@@ -46,7 +46,7 @@ async def bring_down(manager: Manager, unit: str, timeout_s: float) -> str:
                 async with asyncio.timeout(timeout_s):
                     await _until_down(manager, watch)
                     note = killed_by_systemd(unit, watch.properties)
-                    await _until_empty(groups)
+                    note = "; ".join(filter(None, (note, await _until_empty(groups))))
             except TimeoutError:
                 note = await _by_signals(manager, watch, groups, timeout_s)
         if why := stop_failed(unit, watch.properties):
@@ -123,11 +123,22 @@ async def _changed(watch: Watch) -> None:
             await watch.changed()
 
 
-async def _until_empty(groups: list[Path]) -> None:
-    for group in groups:
-        # systemd is through with it: what is left was left on purpose (KillMode=process) and will not go by itself.
-        cgroups.kill(group)
-        await cgroups.until_empty(group)
+async def _until_empty(groups: list[Path]) -> str:
+    """systemd is through with it: what is left was left on purpose (KillMode=process), and nobody has asked it. What is to be said of it."""
+    notes = [await _ended(group) for group in groups if cgroups.populated(group)]
+    return "; ".join(filter(None, notes))
+
+
+async def _ended(group: Path) -> str:
+    left = ", ".join(cgroups.processes(group))
+    cgroups.terminate(group)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TERM_WAIT_S):
+            await cgroups.until_empty(group)
+            return ""
+    cgroups.kill(group)
+    await cgroups.until_empty(group)
+    return f"what its stop had left ({left}) did not end within {TERM_WAIT_S:g} s of SIGTERM and was killed by SIGKILL"
 
 
 async def _by_signals(manager: Manager, watch: Watch, groups: list[Path], after_s: float) -> str:

@@ -245,7 +245,14 @@ def _past_actions(world: World, host: str) -> list[Action]:
             actions.append(UpdateFence(request, "Withdrawn", f"nothing that session of {host} held is open any more"))
         elif request.spec.want == "Observe" and request is not present and request.spec.session != asked:
             actions.append(UpdateFence(request, "Withdrawn", f"another session holds the Lease of {host}"))
+        elif request.spec.want == "Observe" and request is present and asked is None and _is_idle(request):
+            actions.append(UpdateFence(request, "Withdrawn", "nothing waits for the end of that session any more"))
     return actions
+
+
+def _is_idle(request: FenceRequest) -> bool:
+    """Whether nobody has said anything that may still count."""
+    return request.status.evidence is None and request.spec.confirm is None and not is_read_off(request)
 
 
 def _needs(world: World, host: str) -> tuple[Precondition, ...]:

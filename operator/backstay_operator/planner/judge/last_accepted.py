@@ -82,7 +82,7 @@ def _placements(now: Placement) -> tuple[Placement, ...]:
 
 
 def _not_told(now: Recovery | None) -> dict[str, object]:
-    """Of `recovery` what hosts are not told, and what is the people's latest word as placement is: how often it fails over, what is waited for."""
+    """Of `recovery` what hosts are not told: the people's latest word counts, as for placement."""
     fields = Recovery.model_fields.keys() - RenderedRecovery.model_fields.keys()
     return {field: getattr(now, field) for field in fields} if now is not None else {}
 

@@ -273,6 +273,11 @@ ASK = "ask Observe: shop/web-0 waits for what n1 was running for an HAInstance t
         pytest.param(all_of(CONFIRMED, HANDS_OFF), [SEAL_CONFIRMED], id="in HandsOff a person's word counts"),
         pytest.param(over, [], id="what it ran is over"),
         pytest.param(all_of(over, CONFIRMED), [GONE], id="over, and confirmed"),
+        pytest.param(
+            all_of(over, OBSERVE, lambda w: hold(w, "n1", session("n1")), silent),
+            ["Withdrawn: nothing waits for the end of that session any more"],
+            id="over, though it is as silent as before",
+        ),
         pytest.param(runs_twice, [], id="what may run twice waits for nobody"),
         pytest.param(lambda w: w.assignments.pop("n1"), [], id="it says nothing"),
     ],

@@ -112,7 +112,11 @@ CLOSED = all_of(sealed, holds_nothing)
             ["Withdrawn: nothing that session of n1 held is open any more"],
             id="not proven, and nobody needs it any more",
         ),
-        pytest.param(all_of(CLOSED, OBSERVE), [], id="a look at the present session goes on"),
+        pytest.param(
+            all_of(CLOSED, OBSERVE),
+            ["Withdrawn: nothing waits for the end of that session any more"],
+            id="a look at the present session, for which nothing waits any more, ends",
+        ),
         pytest.param(
             all_of(overtaken, OBSERVE), ["Withdrawn: another session holds the Lease of n1"], id="a look at an earlier session ends"
         ),

@@ -203,3 +203,15 @@ def test_what_becomes_of_a_unit_does_not_become_of_its_host(setting: str, target
 def test_no_action_of_a_unit_ends_its_host(setting: str, value: str) -> None:
     assert f"x.service has {setting}={value}: what happens to it" in said_of("/opt/db", **{setting: value})
     assert said_of("/opt/db", **{setting: "none"}) == "fit"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['echo "a # b"; docker run db', "echo 'a #'; docker run db", "[ $# -gt 0 ] && docker run db"],
+)
+def test_what_stands_between_quotes_begins_no_remark(line: str) -> None:
+    assert [delegates_to(one) for one in lines_of(line)] == ["docker"]
+
+
+def test_a_remark_after_quotes_is_one() -> None:
+    assert [delegates_to(one) for one in lines_of('echo "a" # docker run db')] == [""]
