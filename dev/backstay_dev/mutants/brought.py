@@ -82,6 +82,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _RESTARTS,
     ),
     one(
+        "a restart that was asked for is brought to its end before the host is left alone",
+        f"{AGENT}/run/runner.py",
+        "hands_off=not self.asked.is_under_way and ",
+        "hands_off=",
+        _RESTARTS,
+    ),
+    one(
+        "what an edit cuts off speaks against no edition",
+        f"{AGENT}/core/editions.py",
+        "    if record.trial and view.was_cut_off:",
+        "    if False:",
+        _RESTARTS,
+    ),
+    one(
+        "what the host's policy has come to refuse is not restarted for a file",
+        f"{AGENT}/run/supervisor.py",
+        'return f"it may not be restarted here: {refused}" if refused else await',
+        "return await",
+        _RESTARTS,
+    ),
+    one(
         "what was asked for is restarted once",
         f"{AGENT}/run/asked.py",
         "        self._names = frozenset()  # whoever",

@@ -21,6 +21,48 @@ _WORDS: Final = f"{UNIT}/agent/drivers/systemd/test_work_elsewhere.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
+        "a remark begins where no quotes are open",
+        _ELSEWHERE,
+        """    end = next((at for at in found if not any(line.count(quote, 0, at) % 2 for quote in "'\\"")), len(line))""",
+        "    end = next(found, len(line))",
+        _WORDS,
+    ),
+    one(
+        "a number sign within a word begins no remark",
+        _ELSEWHERE,
+        r"""re.compile(r"(?:^|(?<=[\s;&|()]))#")""",
+        """re.compile(r"#")""",
+        _WORDS,
+    ),
+    one(
+        "a runtime that detaches leaves a unit's control group",
+        _ELSEWHERE,
+        '    **dict.fromkeys(("runc", "crun"), _detached),\n',
+        "",
+        _WORDS,
+    ),
+    one(
+        "who conflicts with a unit is asked for, too",
+        f"{DRIVERS}/systemd/fitness.py",
+        'known[unit].get("ConflictedBy", [])',
+        "()",
+        f"{UNIT}/agent/drivers/systemd/test_fitness.py",
+    ),
+    one(
+        "a part of a unit that would harm others makes the host not ready",
+        f"{DRIVERS}/systemd/fitness.py",
+        "        or _part_would_harm(unit, known)\n",
+        "",
+        f"{UNIT}/agent/drivers/systemd/test_fitness.py",
+    ),
+    one(
+        "what a stop has left is asked to end before it is killed",
+        f"{DRIVERS}/tools/verified_stop.py",
+        "    cgroups.terminate(group)\n",
+        "",
+        f"{UNIT}/agent/drivers/tools/test_leftovers.py",
+    ),
+    one(
         "work in a scope of its own is refused",
         _ELSEWHERE,
         "    return IN_A_SCOPE if",

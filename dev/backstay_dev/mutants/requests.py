@@ -22,6 +22,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/planner/do/test_fences.py",
     ),
     one(
+        "a power read that nothing waits for ends",
+        f"{PLANNER}/do/fences.py",
+        "request is present and asked is None and _is_idle(request):",
+        "False:",
+        f"{UNIT}/planner/do/test_past_sessions.py",
+    ),
+    one(
+        "what a person has confirmed is not taken back as idle",
+        f"{PLANNER}/do/fences.py",
+        "    return request.status.evidence is None and request.spec.confirm is None and not is_read_off(request)",
+        "    return request.status.evidence is None and not is_read_off(request)",
+        f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
+        "while an edit is refused its budget of moves counts",
+        f"{PLANNER}/judge/last_accepted.py",
+        "    for recovery in (_not_told(service.spec.recovery), {}):",
+        "    for recovery in ({},):",
+        "tests/stories/test_recovery.py",
+    ),
+    one(
         "a Lease that nobody holds is silent when who lives would have taken it",
         f"{PLANNER}/do/fences.py",
         "    return trusts_itself(world) and age_s(world, seen) > silent_after_s(seen.lease.contract)",
