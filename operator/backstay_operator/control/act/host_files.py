@@ -38,6 +38,8 @@ KEPT_S: Final = 300.0
 MOST_BYTES: Final = 768 * 1024
 """Of all that one host has, as it stands in its Secret: what is larger than 1 MiB is no object that can be stored."""
 PAUSE_S: Final = 0.05
+MOST_IN_VAIN: Final = 3
+"""So many in a row get no answer before the API server is taken to be away: one alone may be too large, or a webhook of its own is away."""
 _TIMEOUT_S: Final = 10.0
 
 
@@ -90,11 +92,14 @@ class HostFiles:
         for host in [host for host in self._held if host not in assignments]:
             del self._held[host]  # its Secret goes with it
         # Who needs something comes first.
+        tries = MOST_IN_VAIN
         for host in sorted(assignments, key=lambda one: (not self._needed(one), one)):
             needed = self._needed(host)
             # Each is read once, needed or not: an operator of before may have left something there.
             is_due = host not in self._held or needed or self._held[host].data
-            if is_due and not await self._give(host, needed):
+            if is_due:
+                tries = MOST_IN_VAIN if await self._give(host, needed) else tries - 1
+            if not tries:
                 return
 
     def _needed(self, host: str) -> Needed:

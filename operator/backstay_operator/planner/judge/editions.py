@@ -70,6 +70,8 @@ class Rollout:
     def unable(self) -> str:
         """Why the host that runs the service could not try it as it is to be tried, in a sentence; empty: it can."""
         said = self.said.get(self.holder, {})
+        if EDITION not in said:
+            return f"{self.holder} has not said yet what it has there" if self.retried or self.tries else ""
         if self.retried not in ("", said.get(RETRIED)):
             return f"the agent of {self.holder} has not said that it tries again what was refused: upgrade it"
         if self.tries in ("", said.get(TRIES)):

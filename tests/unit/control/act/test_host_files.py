@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 
-from backstay_api.client.errors import Conflict, Forbidden
+from backstay_api.client.errors import Conflict, Forbidden, ServerError
 from backstay_api.memory.server import Fate
 from backstay_api.objects.editions import LEFT_OUT
 from backstay_api.objects.kinds import SECRETS, Raw
@@ -15,7 +15,7 @@ from backstay_api.objects.names import SYSTEM_NAMESPACE, files_secret
 from backstay_api.objects.object_kinds import HA_SERVICES, HOST_ASSIGNMENTS
 from backstay_api.objects.rbac import FILES_TYPE
 from backstay_dev.simulator.virtualtime import run
-from backstay_operator.control.act.host_files import EACH_S, KEPT_S, READ_AGAIN_S, HostFiles
+from backstay_operator.control.act.host_files import EACH_S, KEPT_S, MOST_IN_VAIN, READ_AGAIN_S, HostFiles
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.control.watch.secrets import SecretTexts
 from backstay_testing.control_scene import WALL, Scene, raw_service
@@ -237,7 +237,21 @@ def test_a_host_that_cannot_be_given_any_keeps_no_other_from_it_and_is_tried_aga
     told(story, "n1", "n2")
 
 
-def test_while_the_api_server_is_away_it_is_asked_once_a_round_and_then_all_is_given() -> None:
+def test_a_host_whose_secret_is_never_answered_keeps_no_other_from_its_own() -> None:
+    async def story(giving: Giving) -> None:
+        giving.names_one()
+        giving.texts.said = {A: "hunter2"}
+        for host in ("n1", "n2", "n3"):
+            giving.tell(host, A)
+        failed = Fate(error=ServerError("a webhook is away"))
+        giving.weather.fates += [(lambda request: request.name == files_secret("n1"), failed)] * 20
+        await asyncio.sleep(2 * EACH_S)
+        assert [giving.has(host) for host in ("n1", "n2", "n3")] == [{}, {A: "hunter2"}, {A: "hunter2"}]
+
+    told(story, "n1", "n2", "n3")
+
+
+def test_while_the_api_server_is_away_it_is_asked_little_and_then_all_is_given() -> None:
     async def story(giving: Giving) -> None:
         giving.names_one()
         giving.texts.said = {A: "hunter2"}
@@ -246,7 +260,8 @@ def test_while_the_api_server_is_away_it_is_asked_once_a_round_and_then_all_is_g
             giving.tell(host, A)
         giving.weather.outage = True
         await asyncio.sleep(5.5 * EACH_S)
-        assert giving.asked == [("get", files_secret("n1"))] * len(giving.asked) and len(giving.asked) <= 6
+        assert {name for _, name in giving.asked} == {files_secret(host) for host in hosts[:MOST_IN_VAIN]}
+        assert len(giving.asked) <= 6 * MOST_IN_VAIN
         giving.weather.outage = False
         await asyncio.sleep(2 * EACH_S)
         assert [giving.has(host) for host in hosts] == [{A: "hunter2"}] * 5

@@ -134,3 +134,17 @@ def test_what_was_on_trial_where_a_host_was_lost_is_tried_again_where_a_person_s
     there = has(A, A, B, retried=AT)
     found = Rollout(target=B, proven=A, holder="n2", said={"n2": there}, before={**lost, "n2": there})
     assert (found.use("n2"), replace(found, retried=AT).use("n2")) == (A, B)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        pytest.param({}, "n1 has not said yet what it has there", id="it waits for the content itself"),
+        pytest.param(
+            READY, "the agent of n1 has not said that it can try it so (restart): upgrade it", id="an agent of before"
+        ),
+        pytest.param({**READY, "tries": "restart"}, "", id="it can"),
+    ],
+)
+def test_whose_agent_is_to_be_upgraded_has_said_what_it_has(facts: Facts, why: str) -> None:
+    assert replace(rollout(n1=facts), tries="restart").unable == why
