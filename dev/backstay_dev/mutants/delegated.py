@@ -21,6 +21,20 @@ _WORDS: Final = f"{UNIT}/agent/drivers/systemd/test_work_elsewhere.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
+        "a start that systemd gives more time is waited for",
+        f"{DRIVERS}/systemd/start_time.py",
+        "            limit.reschedule(loop.time() + 2 * LOOK_S)\n",
+        "",
+        f"{UNIT}/agent/drivers/systemd/test_start_time.py",
+    ),
+    one(
+        "a restart by systemd is another start",
+        f"{DRIVERS}/systemd/start_time.py",
+        " or start != this_start",
+        "",
+        f"{UNIT}/agent/drivers/systemd/test_start_time.py",
+    ),
+    one(
         "a remark begins where no quotes are open",
         _ELSEWHERE,
         """    end = next((at for at in found if not any(line.count(quote, 0, at) % 2 for quote in "'\\"")), len(line))""",

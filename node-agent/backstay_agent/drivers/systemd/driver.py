@@ -51,6 +51,7 @@ from .limits import CEILING_S, SLACK_S, own_limit_s
 from .needs import lacking
 from .overrides import Overrides
 from .securing import Securing, Standing, as_start_failed
+from .start_time import start_time
 
 # A restart of systemd or D-Bus is over within a second or two; only then "unknown" is news.
 LOST_GRACE_S: Final = 5.0
@@ -208,18 +209,19 @@ class SystemdDriver(Plain):
         unit = _unit(resource)
         standing = await self._startable(resource)
         await self._overrides.lay(_spec(resource), standing.known[unit])
-        if resource.timeouts.start is None:
-            timeout_s = own_limit_s("Start", standing) or timeout_s
+        own_s = own_limit_s("Start", standing) if resource.timeouts.start is None else None
+        timeout_s, begun_s = own_s or timeout_s, clock_s()
         for member in standing.gated:
             self._files.open_gate(member)
         with self._manager.acts.on(standing.members):
             async with self._manager.watch(unit) as watch:
                 try:
-                    async with asyncio.timeout(timeout_s):
+                    async with start_time(timeout_s, watch, is_own=own_s is not None):
                         await self._all_up(resource, standing, watch)
                 except TimeoutError as error:
                     without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
-                    why = f"{unit} was not up within {timeout_s:g} s{without_end}: it is {state_words(watch)}"
+                    within_s = max(timeout_s, round(clock_s() - begun_s))
+                    why = f"{unit} was not up within {within_s:g} s{without_end}: it is {state_words(watch)}"
                     raise StartFailed(await with_last_words(why, watch.properties)) from error
 
     async def _startable(self, resource: RenderedResource) -> Standing:
