@@ -225,5 +225,16 @@ async def overrides_wait_for_a_start_that_a_daemon_reload_would_break() -> None:
     sh("systemctl", "stop", "d-pid.service")
 
 
+@story
+async def a_start_that_systemd_gives_more_time_is_waited_for() -> None:
+    asks = "for i in 1 2 3 4 5 6; do systemd-notify EXTEND_TIMEOUT_USEC=3000000; sleep 1; done; systemd-notify --ready; exec sleep 100005"
+    text = f"[Service]\nType=notify\nNotifyAccess=all\nTimeoutStartSec=2\nExecStart=/bin/sh -c '{asks}'\n"
+    recovers = install("d-recovers.service", text)
+    async with systemd() as (driver, _):
+        await driver.start(recovers, timeout_s=20)
+        assert active("d-recovers.service") == "active"
+        await driver.stop(recovers, timeout_s=5)
+
+
 if __name__ == "__main__":
     main(STORIES)
