@@ -96,6 +96,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _RESTARTS,
     ),
     one(
+        "that it was cut off is forgotten once it runs again",
+        f"{AGENT}/run/asked.py",
+        "            self.was_cut_off = False\n        elif",
+        "            pass\n        elif",
+        f"{UNIT}/agent/run/test_asked.py",
+    ),
+    one(
         "what the host's policy has come to refuse is not restarted for a file",
         f"{AGENT}/run/supervisor.py",
         'return f"it may not be restarted here: {refused}" if refused else await',

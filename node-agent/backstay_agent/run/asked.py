@@ -53,6 +53,8 @@ class AskedRestart:
             self.is_under_way, self.was_cut_off = False, phase is not Phase.RUNNING and not why
             if self._has_begun:  # what was asked for meanwhile is next
                 self._reply("" if phase is Phase.RUNNING else why or None)
+        elif phase is Phase.RUNNING and has_looked:
+            self.was_cut_off = False
         elif phase not in _WAITS:
             # What is started later reads its files anyway.
             self._reply(None)

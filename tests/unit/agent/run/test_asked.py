@@ -39,3 +39,21 @@ def test_of_what_ends_meanwhile_it_is_said() -> None:
         assert await one is None
 
     asyncio.run(story())
+
+
+def test_what_was_cut_off_is_forgotten_once_it_runs_again() -> None:
+    asked = AskedRestart(lambda: None)
+    asked.begin()
+    asked.follow(Phase.STOPPING, has_looked=False, why="")
+    assert asked.was_cut_off
+    asked.follow(Phase.RUNNING, has_looked=False, why="")
+    assert asked.was_cut_off
+    asked.follow(Phase.RUNNING, has_looked=True, why="")
+    assert not asked.was_cut_off
+
+
+def test_what_has_failed_was_not_cut_off() -> None:
+    asked = AskedRestart(lambda: None)
+    asked.begin()
+    asked.follow(Phase.STOPPING, has_looked=False, why="exited with 1")
+    assert not asked.was_cut_off
