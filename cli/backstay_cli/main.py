@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from . import enrol, identities, playground, policy, rotate
+from . import enrol, identities, playground, policy, rollout, rotate
 from .accept import accept
 from .check import check
 from .clear import clear
@@ -74,6 +74,16 @@ def build() -> typer.Typer:
     )
     add(policies, "test", policy.test)
     app.add_typer(policies, name="policy")
+    rollouts = typer.Typer(
+        help="Edits of the files that a service brings to hosts: how far they have come, wait, go on, once more.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    add(rollouts, "status", rollout.rollout_status)
+    add(rollouts, "pause", rollout.pause, writes=True)
+    add(rollouts, "resume", rollout.resume, writes=True)
+    add(rollouts, "retry", rollout.retry, writes=True)
+    app.add_typer(rollouts, name="rollout")
     for name, run in (("lab", playground.lab), ("demo", playground.demo)):
         app.command(name, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(_passing_on(run))
     return app
