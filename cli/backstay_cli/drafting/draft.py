@@ -128,7 +128,10 @@ def _header(survey: Survey, needs: list[Need]) -> Iterator[str]:
     yield f"{len(kept)} needs: {decided}, {counts['maybe']} that may be none."
     yield "Backstay starts, stops and watches units, commands, addresses, mounts and OCF resources; of files, folders, packages,"
     yield "certificates, settings and endpoints it sees that each host has them, alike: you bring them there. What stands behind `# later:`"
-    yield "it can neither bring to another host nor compare there: see to that yourself. Keep those: `backstay discover --diff` reads them."
+    yield (
+        "it can neither bring to another host nor compare there: see to that yourself."
+        " Keep those: `backstay discover HOST --diff SERVICE` reads them."
+    )
     yield from _left_out(needs)
     for one in survey.skipped:
         yield f"Not looked at: {one.source}: {one.why}."

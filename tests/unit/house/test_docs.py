@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 from pydantic.alias_generators import to_camel
 
@@ -19,11 +18,11 @@ from backstay_agent.config import read_config
 from backstay_api.objects.models import HAService, Host
 from backstay_api.objects.promise import PROFILES, silent_after_s, suspect_after_s
 from backstay_api.objects.resource_kinds import IMPLEMENTED, ResourceKind
-from backstay_cli.main import build
 from backstay_dev.modules import ROOTS
 from backstay_operator.planner.judge.judges import FILTERS
 from backstay_operator.planner.judge.scores import SCORES
 from backstay_operator.planner.judge.unsupported import _TODAY, first_unsupported
+from backstay_testing.command_lines import UsageError, parsed, program
 from backstay_testing.console import console_steps
 from backstay_testing.documents import DOCUMENTS, ROOT, name_of
 
@@ -31,8 +30,6 @@ MANIFESTS = sorted((ROOT / "examples").glob("*.yaml"))
 KUBECTL = {
     "apply", "config", "create", "delete", "describe", "edit", "explain", "get", "logs", "patch", "port-forward", "rollout", "scale", "wait",
 }  # fmt: skip
-# Typer carries its own copy of click, or not, depending on its version: its errors are found by way of one it exports.
-UsageError = typer.BadParameter.__mro__[1]
 # What a kubectl command line may name besides our own kinds.
 KUBERNETES_KINDS = {"pods", "lease", "secret", "token", "deployment", "configmap", "rolebinding"}
 
@@ -52,23 +49,6 @@ def yaml_blocks(path: Path) -> list[dict[str, object]]:
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
-
-
-@cache
-def program() -> Any:
-    return typer.main.get_command(build())
-
-
-def parsed(command: Any, name: str, arguments: list[str], parent: Any = None) -> None:
-    """As the program itself reads its command line, but nothing is run. Raises UsageError."""
-    if not hasattr(command, "resolve_command"):
-        command.make_context(name, arguments, parent=parent)
-        return
-    context = command.make_context(name, arguments, parent=parent)
-    rest = [*context._protected_args, *context.args]
-    sub_name, sub, rest = command.resolve_command(context, rest)
-    assert sub is not None and sub_name is not None
-    parsed(sub, sub_name, rest, context)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
