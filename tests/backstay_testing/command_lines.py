@@ -19,6 +19,17 @@ def program() -> Any:
     return typer.main.get_command(build())
 
 
+def fault(words: list[str]) -> Exception | None:
+    """What the program has against these words; None: it takes them."""
+    try:
+        parsed(program(), "backstay", words)
+    except Exception as error:
+        if not isinstance(error, UsageError):
+            raise
+        return error
+    return None
+
+
 def parsed(command: Any, name: str, arguments: list[str], parent: Any = None) -> None:
     """As the program itself reads its command line, but nothing is run. Raises UsageError."""
     if not hasattr(command, "resolve_command"):

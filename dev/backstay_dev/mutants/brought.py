@@ -84,8 +84,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a restart that was asked for is brought to its end before the host is left alone",
         f"{AGENT}/run/runner.py",
-        "hands_off=not self.asked.is_under_way and ",
+        "hands_off=not self.asked.is_touching and ",
         "hands_off=",
+        _RESTARTS,
+    ),
+    one(
+        "a restart that only waits keeps no host from being left alone",
+        f"{AGENT}/run/runner.py",
+        "hands_off=not self.asked.is_touching and ",
+        "hands_off=not self.asked.is_under_way and ",
         _RESTARTS,
     ),
     one(

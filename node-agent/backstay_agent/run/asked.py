@@ -21,6 +21,8 @@ class AskedRestart:
         self._has_begun = False
         self.is_under_way = False
         """What runs is restarted at the moment because it was asked for, by an edit too, and not because it had failed."""
+        self.is_touching = False
+        """And something was stopped for it: before that it only waits, and may be given up."""
         self.was_cut_off = False
         """Something else came between, so that how it was before says nothing of what it was restarted for."""
 
@@ -42,15 +44,19 @@ class AskedRestart:
 
     def begin(self) -> frozenset[str]:
         """What is asked for is restarted from now on, with whatever an edit restarts."""
-        self.is_under_way, self.was_cut_off, self._has_begun = True, False, bool(self._names)
+        self.is_under_way, self.is_touching, self.was_cut_off, self._has_begun = True, False, False, bool(self._names)
         return self._names
+
+    def touch(self) -> None:
+        """What runs is stopped for it next."""
+        self.is_touching = True
 
     def follow(self, phase: Phase, *, has_looked: bool, why: str) -> None:
         """Where the instance stands now. `has_looked`: whether what was brought up was looked at; `why`: what is to be said of it."""
         if self.is_under_way:
             if phase is Phase.RECOVERING or (phase is Phase.RUNNING and not has_looked):
                 return
-            self.is_under_way, self.was_cut_off = False, phase is not Phase.RUNNING and not why
+            self.is_under_way, self.is_touching, self.was_cut_off = False, False, phase is not Phase.RUNNING and not why
             if self._has_begun:  # what was asked for meanwhile is next
                 self._reply("" if phase is Phase.RUNNING else why or None)
         elif phase is Phase.RUNNING and has_looked:

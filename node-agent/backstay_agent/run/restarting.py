@@ -30,9 +30,12 @@ class Amend(Protocol):
 class Restarting:
     """What is restarted at the moment, of one instance. Cut off anywhere, what it has started is in the journal."""
 
-    def __init__(self, tools: Tools, monitor: Monitor, amend: Amend, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, tools: Tools, monitor: Monitor, amend: Amend, say: Callable[[str], None], touch: Callable[[], None]
+    ) -> None:
+        """`touch` is told before anything is stopped for an edit, or because that was asked for."""
         self._tools, self._monitor = tools, monitor
-        self._amend, self._say = amend, say
+        self._amend, self._say, self._touch = amend, say, touch
         self._these: Sequence[RenderedResource] = ()
         self.also: frozenset[str] = frozenset()
         """Resources of which their drivers say that only a restart makes them what is wanted, and those whose restart was asked for."""
@@ -67,6 +70,7 @@ class Restarting:
         self._these = [one for one in after.resources if one.name in names]
         await self._amend(lambda now: replace(now, begun_at_s=at_s), may_start=True)
         gone = [one for one in record.resources if one.name in names]
+        self._touch()
         self._say(await work.take_down(self._tools.system, gone, of=record.resources))
         await self._tools.journal.cover(record.uid, after.resources)
         await self._amend(lambda now: now.changed(names, record.wanted, record.revision), may_start=True)

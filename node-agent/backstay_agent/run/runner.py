@@ -55,8 +55,8 @@ class Runner:
         self.stops = Stops()
         self._attempts = Attempts(self._monitor, tools.wall)
         self._acts = AdminActs()
-        self._restarting = Restarting(tools, self._monitor, self._amend, self._say)
         self.asked = AskedRestart(self._wake.set)
+        self._restarting = Restarting(tools, self._monitor, self._amend, self._say, self.asked.touch)
         self._is_free = False
         """The restart under way counts for nothing."""
         # UNKNOWN counts as running: what an earlier agent may have started is running until it was looked at.
@@ -113,7 +113,7 @@ class Runner:
             phase=self.phase,
             outcome=self._outcome(),
             must_stop=rules.must_stop(record, checkpoint, leaving=self._tools.leaving()),
-            hands_off=not self.asked.is_under_way and bool(rules.hands_off(record, checkpoint)),
+            hands_off=not self.asked.is_touching and bool(rules.hands_off(record, checkpoint)),
             over=record.closed,
             may_start=refused is None,
             gave_up=bool(self._gave_up) and not edited,

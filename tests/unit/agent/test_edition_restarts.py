@@ -174,3 +174,18 @@ async def test_what_the_hosts_admin_has_come_to_refuse_is_not_restarted_for_a_fi
     found = await until_says(world, REFUSED, B.id)
     assert "it may not be restarted here: server: 10-shop.toml does not allow it" in found.facts[WHY_REFUSED]
     assert "stop unit web.service" not in world.machine.log and world.runs("unit web.service")
+
+
+@in_virtual_time
+async def test_a_restart_that_waits_and_has_touched_nothing_keeps_no_host_from_being_left_alone() -> None:
+    world = await enrolled()
+    await _brought(world)
+    world.machine.unnamed = 10_000  # systemd does not say what may be restarted
+    await until_says(world, TRIAL, B.id)
+    await asyncio.sleep(3)
+    await world.operator.patch(ASSIGNMENTS, HOST, {"spec": {"handsOff": "new disks"}})
+
+    await asyncio.sleep(5)
+    world.machine.unnamed = 0
+    await asyncio.sleep(10)
+    assert "stop unit web.service" not in world.machine.log and world.runs("unit web.service")

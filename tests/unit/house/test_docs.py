@@ -22,7 +22,7 @@ from backstay_dev.modules import ROOTS
 from backstay_operator.planner.judge.judges import FILTERS
 from backstay_operator.planner.judge.scores import SCORES
 from backstay_operator.planner.judge.unsupported import _TODAY, first_unsupported
-from backstay_testing.command_lines import UsageError, parsed, program
+from backstay_testing.command_lines import UsageError, fault, parsed, program
 from backstay_testing.console import console_steps
 from backstay_testing.documents import DOCUMENTS, ROOT, name_of
 
@@ -59,11 +59,7 @@ def test_backstay_takes_every_command_line_that_documents_show(path: Path) -> No
         words = shlex.split(line.partition(" | ")[0].removeprefix("kubectl ").removesuffix("&"))
         if words[0] != "backstay" or len(words) == 1:
             continue
-        try:
-            parsed(program(), "backstay", words[1:])
-        except Exception as error:
-            if not isinstance(error, UsageError):
-                raise
+        if error := fault(words[1:]):
             wrong.append(f"{line}: {error}")
     assert wrong == []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from backstay_testing.command_lines import UsageError, parsed, program
+from backstay_testing.command_lines import fault
 from backstay_testing.documents import ROOT, name_of
 
 PRODUCT = [
@@ -42,13 +42,9 @@ def wrong(text: str) -> list[str]:
         words = shlex.split(line.removeprefix("kubectl ").partition(" | ")[0])
         if words[1] in (_SAID, "…"):
             continue
-        try:
-            parsed(program(), "backstay", words[1:])
-        except Exception as error:
-            if not isinstance(error, UsageError):
-                raise
-            if not (type(error).__name__ == "MissingParameter" and _is_a_name(words[1:])):
-                found.append(f"{line}: {error}")
+        error = fault(words[1:])
+        if error is not None and not (type(error).__name__ == "MissingParameter" and _is_a_name(words[1:])):
+            found.append(f"{line}: {error}")
     return found
 
 
