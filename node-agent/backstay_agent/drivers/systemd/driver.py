@@ -220,7 +220,7 @@ class SystemdDriver(Plain):
                         await self._all_up(resource, standing, watch)
                 except TimeoutError as error:
                     without_end = " (it sets no limit, and none is given more)" if timeout_s == CEILING_S else ""
-                    within_s = max(timeout_s, round(clock_s() - begun_s))
+                    within_s = max(timeout_s, int(clock_s() - begun_s))
                     why = f"{unit} was not up within {within_s:g} s{without_end}: it is {state_words(watch)}"
                     raise StartFailed(await with_last_words(why, watch.properties)) from error
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 _LINES: Final = 3
 _MAX_CHARS: Final = 500
-_LIMIT_S: Final = 4.0
+_LIMIT_S: Final = 6.0
 _SYNC_S: Final = 1.0
 _SETTLE_S: Final = 0.1
-_BUSY_SETTLE_S: Final = 1.0
+_TRIES: Final = 4
 
 
 async def last_words(properties: Mapping[str, Any]) -> str:
@@ -21,39 +21,50 @@ async def last_words(properties: Mapping[str, Any]) -> str:
     invocation_id = bytes(properties.get("InvocationID", b""))
     if len(invocation_id) != 16:
         return ""  # it never ran
-    # Who said a lot has said why it failed at the end, and the journal is still busy with the rest.
-    synced = await _ask("--sync", limit_s=_SYNC_S)
-    run, since_s = (
-        f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}",
-        int(properties.get("InactiveExitTimestamp", 0)) / 1_000_000,
-    )
+    run = f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"
+    since_s = int(properties.get("InactiveExitTimestamp", 0)) / 1_000_000
     # Of what a program said last, before it was gone, the journal may know the unit, but not the run.
     matches = (f"--since=@{since_s:.6f}", run, "+", f"_SYSTEMD_UNIT={properties['Id']}")
-    if words := await _journal(*matches):
-        return words
-    # A journal that could not say in time that it has written everything has more to write.
-    await asyncio.sleep(_BUSY_SETTLE_S if synced is None else _SETTLE_S)
-    return await _journal(*matches)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LIMIT_S):
+            return await _once_written(matches)
+    return ""
 
 
-async def _journal(*matches: str) -> str:
-    # Backwards, or with --since it tells the first lines instead of the last.
-    found = await _ask("--quiet", "--no-pager", "--reverse", "--output=cat", f"--lines={_LINES}", *matches)
-    return one_line(b"\n".join(reversed((found or b"").splitlines())))
+async def _once_written(matches: Sequence[str]) -> str:
+    """What matches, or nothing where the journal has said twice that it has written everything: it answers while words are on their way."""
+    times_written = 0
+    for _ in range(_TRIES):
+        # Who said a lot has said why it failed at the end, and the journal is still busy with the rest.
+        times_written += await _is_written()
+        # Backwards, or with --since it tells the first lines instead of the last.
+        _, found = await _ask("--quiet", "--no-pager", "--reverse", "--output=cat", f"--lines={_LINES}", *matches)
+        if words := one_line(b"\n".join(reversed(found.splitlines()))):
+            return words
+        if times_written > 1:
+            return ""
+        await asyncio.sleep(_SETTLE_S)
+    return ""
 
 
-async def _ask(*words: str, limit_s: float = _LIMIT_S) -> bytes | None:
-    """What journalctl answers; None if it does not in time."""
+async def _is_written() -> bool:
+    try:
+        async with asyncio.timeout(_SYNC_S):
+            code, _ = await _ask("--sync")
+            return code == 0
+    except TimeoutError:
+        return False
+
+
+async def _ask(*words: str) -> tuple[int, bytes]:
+    """How journalctl ended, and what it printed."""
     try:
         process = await asyncio.create_subprocess_exec("journalctl", *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
     except OSError:
-        return b""
+        return 0, b""
     try:
-        async with asyncio.timeout(limit_s):
-            output, _ = await process.communicate()
-            return output
-    except TimeoutError:
-        return None
+        output, _ = await process.communicate()
+        return process.returncode or 0, output
     finally:
         with suppress(ProcessLookupError):
             process.kill()

@@ -20,7 +20,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setattr(journal_tail, "_SETTLE_S", 0.0)
-    monkeypatch.setattr(journal_tail, "_BUSY_SETTLE_S", 0.0)
     yield tmp_path
 
 
@@ -43,22 +42,26 @@ def test_the_last_lines_in_their_order(fake: Path) -> None:
 
 
 def test_what_comes_a_moment_later_is_asked_for_by_run_and_unit(fake: Path) -> None:
-    assert last_words(fake, "[ $N = 3 ] && echo no way") == "no way"
-    _, first, again = asked(fake)
-    assert first == again
+    assert last_words(fake, "[ $N = 4 ] && echo no way") == "no way"
+    _, first, sync, again = asked(fake)
+    assert (first, sync) == (again, "--sync")
 
 
-def test_a_journal_that_was_busy_is_given_a_moment(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(journal_tail, "_SYNC_S", 0.0)
-    monkeypatch.setattr(journal_tail, "_BUSY_SETTLE_S", 7.0)
+def test_a_journal_that_has_written_everything_is_asked_twice(fake: Path) -> None:
+    assert last_words(fake, ":") == ""
+    assert len(asked(fake)) == 4
 
-    async def sleep(seconds: float) -> None:
-        waited.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
-    last_words(fake, ":")
-    assert waited == [7.0]
+@pytest.mark.parametrize("sync", ["exit 1", "exec sleep 9"])
+def test_one_that_is_busy_is_asked_more_often(fake: Path, monkeypatch: pytest.MonkeyPatch, sync: str) -> None:
+    monkeypatch.setattr(journal_tail, "_SYNC_S", 0.2)
+    does = f"case $1 in --sync) {sync};; esac; [ $N = 8 ] && echo at last"
+    assert last_words(fake, does) == "at last"
+
+
+def test_one_that_never_answers_is_given_up(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_tail, "_LIMIT_S", 0.2)
+    assert last_words(fake, "exec sleep 9") == ""
 
 
 def test_nothing_is_asked_of_what_never_ran(fake: Path) -> None:
