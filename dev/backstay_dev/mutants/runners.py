@@ -10,7 +10,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "everything is made unable to start without us before the first start",
         f"{AGENT}/run/work.py",
-        "            await drivers[resource.name].secure(resource)",
+        "            await system.driver(resource).secure(resource)",
         "            pass",
         f"{UNIT}/agent/test_keeping.py",
     ),
@@ -53,9 +53,37 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "an address goes up after its server",
         f"{AGENT}/run/work.py",
-        "await _each(range(len(resources)), before, up)",
-        "await _each(range(len(resources)), [() for _ in resources], up)",
+        "await _each(range(len(resources)), starts.before, starts.up)",
+        "await _each(range(len(resources)), [() for _ in resources], starts.up)",
         "sim:recovery:20",
+    ),
+    one(
+        "nothing is started on what has died meanwhile",
+        f"{AGENT}/run/still_up.py",
+        "                    if seen.state in (State.STOPPED, State.FAILED):",
+        "                    if False:",
+        f"{UNIT}/agent/test_after.py",
+    ),
+    one(
+        "what is up is watched while others are started",
+        f"{AGENT}/run/work.py",
+        "            self._still_up.watch(at)\n",
+        "            pass\n",
+        f"{UNIT}/agent/test_after.py",
+    ),
+    one(
+        "what is up is watched while others are prepared",
+        f"{AGENT}/run/work.py",
+        "return not self._pending.isdisjoint(self.before[at]) or not self._prepared[at].done()",
+        "return not self._pending.isdisjoint(self.before[at])",
+        f"{UNIT}/agent/test_after.py",
+    ),
+    one(
+        "what has died keeps only what stands on it from being started",
+        f"{AGENT}/run/work.py",
+        "self._still_up.why_not(self.before[at])",
+        "self._still_up.why_not(range(len(self._resources)))",
+        f"{UNIT}/agent/test_after.py",
     ),
     one(
         "an address goes down before its server",

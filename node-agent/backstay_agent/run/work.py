@@ -23,6 +23,8 @@ from backstay_api.objects.resource_kinds import is_address
 from backstay_api.objects.sequence import needs, stops
 from backstay_api.process.waiting import clock_s
 
+from .still_up import StillUp
+
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT_S: Final = 20.0
@@ -41,32 +43,67 @@ async def bring_up(
 
     Before the first start everything is made unable to start without us; `only` some of them says that this was done.
     Before something is started, everything that it needs must have answered its probes: those that are started now, and
-    those among the rest that are `unproven`. `tell` is told what is being waited for.
+    those among the rest that are `unproven`. What stands on something that has died meanwhile is left down: whoever watches
+    all of them next brings both back. `tell` is told what is being waited for.
     """
-    mine = [resource for resource in resources if only is None or resource.name in only]
-    drivers = {resource.name: system.driver(resource) for resource in resources}
-    prepared = {one.name: asyncio.create_task(drivers[one.name].prepare(one)) for one in mine}
-    before, said = needs(resources), dict[str, str]()
-    below = {under for at, resource in enumerate(resources) if resource in mine for under in before[at]}
-
-    def say(name: str, why: str) -> None:
-        said[name] = why
-        tell("; ".join(filter(None, said.values())))
-
-    async def up(at: int) -> None:
-        resource = resources[at]
-        if resource in mine:
-            driver, told = drivers[resource.name], partial(say, resource.name)
-            await (_leave if may_fail(resource) else _start)(system, resource, driver, prepared[resource.name], told)
-        elif resource.name in unproven and at in below:
-            await _first_answer(system, resource, limit_s(resource.timeouts.start), partial(say, resource.name))
-
+    mine = [at for at, one in enumerate(resources) if only is None or one.name in only]
+    starts = _Starts(system, resources, mine, unproven, tell)
     try:
-        for resource in mine if only is None else ():
-            await drivers[resource.name].secure(resource)
-        await _each(range(len(resources)), before, up)
+        for resource in resources if only is None else ():
+            await system.driver(resource).secure(resource)
+        await _each(range(len(resources)), starts.before, starts.up)
     finally:
-        await end_tasks(list(prepared.values()))
+        await starts.end()
+
+
+class _Starts:
+    """The resources of one service on their way up, by position."""
+
+    def __init__(
+        self, system: HostSystem, resources: Sequence[RenderedResource], mine: Sequence[int],
+        unproven: Collection[str], tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._system, self._resources, self._mine, self._tell = system, resources, mine, tell
+        self.before = needs(resources)
+        self._prepared = {at: asyncio.create_task(self._driver(at).prepare(resources[at])) for at in mine}
+        below = {under for at in mine for under in self.before[at]}
+        self._pending = {at for at, one in enumerate(resources) if at in mine or (one.name in unproven and at in below)}
+        self._still_up = StillUp(system, resources)
+        self._said: dict[int, str] = {}
+
+    async def up(self, at: int) -> None:
+        """All that it needs has been up. Raises StartFailed."""
+        resource, say = self._resources[at], partial(self._say, at)
+        if at in self._mine:
+            prepared = self._prepared[at]
+            await asyncio.wait([prepared])
+            if why := self._still_up.why_not(self.before[at]):
+                log.warning("not started, what it needs is down", extra={"resource": resource.name, "why": why})
+                return
+            await (_leave if may_fail(resource) else _start)(self._system, resource, self._driver(at), prepared, say)
+        elif at in self._pending:
+            await _first_answer(self._system, resource, limit_s(resource.timeouts.start), say)
+        self._pending.discard(at)
+        if not may_fail(resource) and any(map(self._waits, self._needing(at))):
+            self._still_up.watch(at)
+
+    async def end(self) -> None:
+        await self._still_up.end()
+        await end_tasks(list(self._prepared.values()))
+
+    def _driver(self, at: int) -> Driver:
+        return self._system.driver(self._resources[at])
+
+    def _needing(self, at: int) -> list[int]:
+        return [other for other in self._mine if at in self.before[other]]
+
+    def _waits(self, at: int) -> bool:
+        """Whether it is not started at once."""
+        return not self._pending.isdisjoint(self.before[at]) or not self._prepared[at].done()
+
+    def _say(self, at: int, why: str) -> None:
+        self._said[at] = why
+        self._tell("; ".join(filter(None, self._said.values())))
 
 
 async def _each(order: Sequence[int], before: Sequence[Sequence[int]], step: Callable[[int], Awaitable[None]]) -> None:

@@ -160,3 +160,83 @@ async def test_what_is_found_of_several_services_is_stopped_though_their_resourc
     world.start_agent()
     await world.until(lambda: not world.machine.running)
     assert world.machine.log[-3:] == ["stop unit c.service", "stop unit b.service", "stop unit a.service"]
+
+
+@in_virtual_time
+async def test_nothing_is_started_on_what_has_died_while_something_else_was_started() -> None:
+    world = await enrolled()
+    world.machine.scripts["unit cache.service"].start_takes_s = 5
+    await world.order(resources=service())
+
+    async def begun() -> bool:
+        return "start cache" in done(world)
+
+    await world.until(begun)
+    begin = len(world.machine.log)
+    world.machine.kill("unit disk-a.service")
+
+    async def healed() -> bool:
+        report = await world.report()
+        return report is not None and report.phase == "Running" and report.healthy
+
+    await world.until(healed)
+    assert done(world, begin) == [
+        "died disk-a",
+        *[f"stop {name}" for name in ("front", "db", "disk-a")],
+        *[f"start {name}" for name in ("disk-a", "db", "front")],
+    ]
+
+
+@in_virtual_time
+async def test_a_search_for_an_address_ends_in_no_start_on_what_has_died_meanwhile() -> None:
+    world = await enrolled()
+    world.machine.scripts["unit db.service"].prepare_takes_s = 5
+    await world.order(resources=(one("disk-a"), one("db", "disk-a")))
+
+    async def begun() -> bool:
+        return "start disk-a" in done(world)
+
+    await world.until(begun)
+    await asyncio.sleep(1)
+    world.machine.kill("unit disk-a.service")
+    await world.phase_is("Running")
+    assert done(world)[:2] == ["start disk-a", "died disk-a"]
+    assert done(world).index("stop disk-a") < done(world).index("start db")
+
+
+@in_virtual_time
+async def test_what_stands_alone_is_started_whatever_else_has_died() -> None:
+    world = await enrolled()
+    world.machine.scripts["unit disk-b.service"].start_takes_s = 5
+    await world.order(resources=service())
+
+    async def begun() -> bool:
+        return "start disk-b" in done(world)
+
+    await world.until(begun)
+    world.machine.kill("unit disk-a.service")
+    await world.phase_is("Running")
+    assert done(world).index("start cache") < done(world).index("stop disk-a")
+
+
+@in_virtual_time
+async def test_a_part_that_is_restarted_is_not_started_on_what_has_died_meanwhile() -> None:
+    world = await running(resources=(one("disk-a"), one("db", "disk-a"), one("front", listed=True)))
+    world.machine.scripts["unit db.service"].start_takes_s = 5
+    begin = len(world.machine.log)
+    world.machine.kill("unit db.service")
+
+    async def begun() -> bool:
+        return "start db" in done(world, begin)
+
+    await world.until(begun)
+    await asyncio.sleep(1)
+    world.machine.kill("unit disk-a.service")
+
+    async def healed() -> bool:
+        report = await world.report()
+        return report is not None and report.restarts == 2 and report.healthy
+
+    await world.until(healed)
+    told = done(world, begin)
+    assert told.index("start front") > told.index("start disk-a"), told
