@@ -86,6 +86,13 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/test_after.py",
     ),
     one(
+        "what a program said before systemd noted its start is told",
+        f"{DRIVERS}/tools/journal_tail.py",
+        '("ConditionTimestamp", "InactiveExitTimestamp")',
+        '("InactiveExitTimestamp",)',
+        f"{UNIT}/agent/drivers/tools/test_journal_tail.py",
+    ),
+    one(
         "an address goes down before its server",
         f"{AGENT}/run/work.py",
         "await _each(downwards, stops(whole), down)",

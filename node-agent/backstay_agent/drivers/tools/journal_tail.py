@@ -22,13 +22,19 @@ async def last_words(properties: Mapping[str, Any]) -> str:
     if len(invocation_id) != 16:
         return ""  # it never ran
     run = f"_SYSTEMD_INVOCATION_ID={invocation_id.hex()}"
-    since_s = int(properties.get("InactiveExitTimestamp", 0)) / 1_000_000
+    since_s = _begun_us(properties) / 1_000_000
     # Of what a program said last, before it was gone, the journal may know the unit, but not the run.
     matches = (f"--since=@{since_s:.6f}", run, "+", f"_SYSTEMD_UNIT={properties['Id']}")
     with suppress(TimeoutError):
         async with asyncio.timeout(_LIMIT_S):
             return await _once_written(matches)
     return ""
+
+
+def _begun_us(properties: Mapping[str, Any]) -> int:
+    """When systemd began with this run: what it has forked may have spoken, and even ended, before systemd notes that the unit is starting."""
+    known = (int(properties.get(when, 0)) for when in ("ConditionTimestamp", "InactiveExitTimestamp"))
+    return min(filter(None, known), default=0)
 
 
 async def _once_written(matches: Sequence[str]) -> str:
@@ -68,6 +74,7 @@ async def _ask(*words: str) -> tuple[int, bytes]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
+        await process.wait()
 
 
 def one_line(output: bytes) -> str:

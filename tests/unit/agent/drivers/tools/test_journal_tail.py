@@ -41,6 +41,11 @@ def test_the_last_lines_in_their_order(fake: Path) -> None:
     )
 
 
+def test_what_was_said_before_systemd_noted_the_start_is_asked_for(fake: Path) -> None:
+    last_words(fake, "[ $N = 1 ] || echo no way", ENDED | {"ConditionTimestamp": 1_499_000})
+    assert "--since=@1.499000" in asked(fake)[1]
+
+
 def test_what_comes_a_moment_later_is_asked_for_by_run_and_unit(fake: Path) -> None:
     assert last_words(fake, "[ $N = 4 ] && echo no way") == "no way"
     _, first, sync, again = asked(fake)
