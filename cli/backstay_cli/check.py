@@ -16,6 +16,7 @@ from backstay_api.objects.names import SYSTEM_NAMESPACE
 from backstay_api.objects.object_kinds import HOSTS, OWN_KINDS, SERVICE_CLASSES
 
 from .maintenance import LOOK_EVERY_S, seconds_of
+from .names import WaitLimit
 from .operators import operator_trouble
 from .session import NOT_WELL, WELL, Session
 from .tables import table
@@ -63,7 +64,7 @@ class Found:
 async def check(
     session: Session,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything is there.")] = False,
-    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "5m",
+    timeout: WaitLimit = "5m",
 ) -> int:
     """Say whether everything is there: definitions, operator, fencer, policies, versions. Exit code 5 where something is missing."""
     limit_s = seconds_of(timeout)

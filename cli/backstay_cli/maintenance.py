@@ -12,7 +12,7 @@ from backstay_api.objects import durations
 from backstay_api.objects.models import HAInstance
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, Unreadable
 
-from .names import HostName
+from .names import HostName, WaitLimit
 from .rights import rights_to
 from .session import NOT_NOW, WELL, Session, Stop
 from .view import host_named, readable
@@ -31,7 +31,7 @@ async def drain(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until nothing of Backstay runs there, and tell how it goes.")
     ] = False,
-    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
+    timeout: WaitLimit = "10m",
 ) -> int:
     """Move all services away from a host, and let none come: for repairs, upgrades, reboots."""
     limit_s = seconds_of(timeout)

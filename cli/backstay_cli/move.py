@@ -19,7 +19,7 @@ from backstay_operator.planner.judge.copies import its_host
 from backstay_operator.planner.judge.placement import NoHost
 
 from .maintenance import LOOK_EVERY_S, seconds_of
-from .names import Service
+from .names import Service, WaitLimit
 from .rights import rights_to
 from .session import NO_SUCH_THING, WELL, Session, Stop
 from .view import EVERYTHING, VIEW, decided, place_of, readable, slot_of
@@ -36,7 +36,7 @@ async def move(
         str, typer.Option(help="Which copy, where there are several: its name, or the host that it is on.")
     ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it runs and works there, or says why not.")] = False,
-    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
+    timeout: WaitLimit = "10m",
 ) -> int:
     """Move a service to another host, now. With --wait it ends with 4 where that has come to nothing."""
     limit_s = seconds_of(timeout)

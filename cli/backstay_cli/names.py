@@ -1,4 +1,4 @@
-"""Names of services and hosts for the shell's completion. Where nothing can be asked, nothing is offered: nobody wants an error at a TAB."""
+"""Arguments of several verbs; names of services and hosts are completed by the shell. Where nothing can be asked, nothing is offered: nobody wants an error at a TAB."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ Service = Annotated[
     str, typer.Argument(help="Name of the HAService, or NAMESPACE/NAME.", metavar="SERVICE", autocompletion=services)
 ]
 HostName = Annotated[str, typer.Argument(help="Name of the Host.", metavar="HOST", autocompletion=hosts)]
+WaitLimit = Annotated[str, typer.Option(help="How long --wait waits.")]
 
 
 def _named(context: typer.Context, kind: Kind[Any]) -> list[str]:

@@ -16,7 +16,7 @@ from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.tell.rollouts import DONE, Standing, standings
 
 from .maintenance import LOOK_EVERY_S, seconds_of
-from .names import Service
+from .names import Service, WaitLimit
 from .rights import rights_to
 from .session import NOT_WELL, WELL, Session, Stop
 from .tables import table
@@ -29,7 +29,7 @@ async def rollout_status(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until it is in use everywhere, or a host has refused it.")
     ] = False,
-    timeout: Annotated[str, typer.Option(help="How long --wait waits.")] = "10m",
+    timeout: WaitLimit = "10m",
 ) -> int:
     """Say of each host how far the files have come that a service brings there."""
     limit_s = seconds_of(timeout)
