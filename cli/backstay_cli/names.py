@@ -1,4 +1,4 @@
-"""Arguments of several verbs; names of services and hosts are completed by the shell. Where nothing can be asked, nothing is offered: nobody wants an error at a TAB."""
+"""Arguments of several verbs. Where nothing can be asked, nothing is offered: nobody wants an error at a TAB."""
 
 from __future__ import annotations
 

@@ -49,8 +49,11 @@ class Shell:
     """By program that is not run: how it ended."""
     wanted: dict[str, str] = field(default_factory=dict)
     """By unit: what starts it at a boot."""
+    instead: dict[str, str] = field(default_factory=dict)
+    """By device: another of the same file system's, as which the mount table shows it."""
 
     async def run(self, path: str, argv: Sequence[str], timeout_s: float) -> Ended:
+        argv = [self.instead.get(word, word) for word in argv]
         self.ran.append([os.path.basename(argv[0]), *argv[1:]])
         if self.hangs == self.ran[-1][0]:
             await asyncio.sleep(timeout_s)

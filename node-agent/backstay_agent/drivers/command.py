@@ -20,7 +20,8 @@ from backstay_api.objects.plain import RenderedResource
 from .base import Seen, StartFailed, State, StopFailed
 from .tools import cgroups, execution, lsb, start_units
 from .tools.bus import BusError
-from .tools.file_system_looks import NoAnswer
+from .tools.dpkg import STATUS, left_of
+from .tools.file_system_looks import NoAnswer, look
 from .tools.journal_tail import with_last_words
 from .tools.lsb import CheckAnswer
 from .tools.sentences import late, may_still_run, not_told, why_down
@@ -72,7 +73,7 @@ class CommandDriver(StartUnitDriver):
         if (why := cgroups.obstacle()) is not None:
             return why
         for argv in _commands(resource):
-            if (why := argv_refusal(argv) or await missing(argv)) is not None:
+            if (why := argv_refusal(argv) or await _missing(argv)) is not None:
                 return why
         return None
 
@@ -104,9 +105,12 @@ class CommandDriver(StartUnitDriver):
         name = script.rpartition("/")[2].removesuffix(".sh")
         with start_units.as_start_failed(script):
             made = await self._manager.properties(f"{name}.service")
-        if made.get("SourcePath") != script or not made.get("WantedBy"):
+        # A package that has a unit of its own beside its script is started by that one.
+        is_native = bool(made.get("FragmentPath")) and made.get("SourcePath") != script
+        if not made.get("WantedBy") or not (is_native or made.get("SourcePath") == script):
             return None
-        return f"{script} starts by itself at a boot (for {made['WantedBy'][0]}): systemctl disable {name}"
+        what = f"{name}.service, which does the same as {script}," if is_native else script
+        return f"{what} starts by itself at a boot (for {made['WantedBy'][0]}): systemctl disable {name}"
 
     async def apply(self, resource: RenderedResource, before: RenderedResource, *, timeout_s: float) -> None:
         command, limits = _command(resource), live(_spec(resource))
@@ -148,7 +152,7 @@ class CommandDriver(StartUnitDriver):
         try:
             properties = await self._manager.properties(unit)
             seen = start_units.seen_unit(unit, properties, "its start command")
-            if not command.check or await missing(command.check) is not None:
+            if not command.check or await _missing(command.check) is not None:
                 return seen
             asked = await self._ask(resource)
             check = asked.as_check(_check_limit_s(resource), CHECK_PERIOD_S)
@@ -236,7 +240,7 @@ class CommandDriver(StartUnitDriver):
     async def _never_ran(self, command: Commands, unit: str) -> bool:
         down = start_units.is_gone(unit, await self._manager.properties(unit))
         try:
-            gone = [await missing(argv) is not None for argv in (command.start, command.stop) if argv]
+            gone = [await _missing(argv) is not None for argv in (command.start, command.stop) if argv]
             return down and all(gone)
         except NoAnswer:
             return False  # what cannot be seen may be there, and may have run
@@ -261,6 +265,16 @@ class CommandDriver(StartUnitDriver):
             return await self._run(resource, "check", _check_limit_s(resource))
         finally:
             self._asked[unit] -= 1
+
+
+async def _missing(argv: Words) -> str | None:
+    """As `missing`. What dpkg leaves of a package that was removed ends at once with 0, whatever it is asked."""
+    if (why := await missing(argv)) is not None or not argv[0].startswith("/etc/init.d/"):
+        return why
+    package = await look(f"{STATUS} ({argv[0]})", partial(left_of, STATUS, argv[0]))
+    return (
+        f"{argv[0]} is what package {package} has left, which is removed: install it, or purge it" if package else None
+    )
 
 
 def _check_limit_s(resource: RenderedResource) -> float:

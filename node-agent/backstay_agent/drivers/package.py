@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,16 +10,10 @@ from typing import Final
 from backstay_api.objects.plain import Package
 
 from .base import Observed
+from .tools.dpkg import STATUS, database
 from .tools.prerequisite_looks import look_or
-from .tools.regular_files import opened
 
-STATUS: Final = "/var/lib/dpkg/status"
 _INSTALLED: Final = ("install ok installed", "hold ok installed")
-
-
-Packages = dict[str, list[dict[str, str]]]
-_read: Final[dict[tuple[int, ...], Packages]] = {}
-"""By the state of the database's inode: the last only."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +32,7 @@ def look_at_package(status: str, spec: Package) -> Observed:
     if not Path(status).parent.is_dir():
         return Observed("the packages of this host cannot be seen: it has no dpkg, and no other database is read yet")
     name, _, arch = spec.name.partition(":")
-    known = _database(status).get(name, [])
+    known = database(status).packages.get(name, [])
     found = [one for one in known if one.get("Architecture") == arch] if arch else known
     whole = [one for one in found if one.get("Status") in _INSTALLED]
     if not whole:
@@ -55,24 +48,3 @@ def look_at_package(status: str, spec: Package) -> Observed:
     return Observed(
         why, {"version": version, "architecture": ", ".join(sorted(one.get("Architecture", "") for one in whole))}
     )
-
-
-def _database(status: str) -> Packages:
-    """Read again when it has changed."""
-    with opened(status) as file:
-        found = _read.get(file.state)
-        if found is None:
-            found = packages(file.read().decode(errors="replace"))
-            _read.clear()
-            _read[file.state] = found
-        return found
-
-
-def packages(text: str) -> Packages:
-    """By name, of each architecture the fields that tell whether it is there."""
-    known: Packages = {}
-    for stanza in text.split("\n\n"):
-        fields = dict(re.findall(r"^(Package|Status|Version|Architecture): (.*)$", stanza, re.MULTILINE))
-        if "Package" in fields:
-            known.setdefault(fields["Package"], []).append(fields)
-    return known

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -285,7 +285,7 @@ class MountDriver(Plain):
         before = await self._look(resource)
         if not before.ours and not before.is_active:
             self._notes.remove(resource)  # of a start that came to nothing; the device may have another number by now
-        sight = await self._sight(resource)
+        sight = before if before.ours else await self._sight(resource)
         assert sight.source is not None
         if why := await self._obstacle(sight) or self._activated_by_others(resource, sight):
             raise StartFailed(why)
@@ -295,11 +295,18 @@ class MountDriver(Plain):
             source = await self._active_source(resource, sight, timeout_s)
             await look(f"{spec.path} (made)", partial(os.makedirs, spec.path, mode=0o755, exist_ok=True))
             await check_and_mount(self._programs, spec, source, timeout_s)
+            self._note_what_shows(resource, source)
         seen = await self._seen(spec, await self._look(resource))
         if seen.state is not State.RUNNING and not seen.left:
             raise StartFailed(
                 f"{spec.device} is not to be used at {spec.path}: {seen.why or 'it is not mounted there'}"
             )
+
+    def _note_what_shows(self, resource: RenderedResource, source: Source) -> None:
+        """A file system on several disks (btrfs, bcachefs) shows another than it was asked for by: that one is ours from now on."""
+        top = Sight(_spec(resource).path, read(self._files.table), source).top
+        if source.is_disk and top is not None and not source.is_in(top):
+            self._notes.write(resource, replace(source, dev=top.dev))
 
     async def _active_source(self, resource: RenderedResource, sight: Sight, timeout_s: float) -> Source:
         assert sight.source is not None

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from backstay_agent.drivers.tools.escaped_processes import birth, send
+
 from .table import parse
 
 PROC: Final = Path("/proc")
@@ -23,6 +25,8 @@ class Holder:
     pid: int
     command: str
     how: str
+    born: str = ""
+    """See `Escaped`."""
 
     @property
     def words(self) -> str:
@@ -31,7 +35,9 @@ class Holder:
 
 def holders(point: str, dev: str, proc: Path = PROC) -> list[Holder]:
     """Whoever has something of it open, stands in it, runs it or has it in memory."""
-    return [Holder(int(one.name), _command(one), how) for one in _processes(proc) if (how := _how(one, point, dev))]
+    # Its birth first: whoever has its number by the end of the look is somebody else.
+    known = ((one, birth(str(one))) for one in _processes(proc))
+    return [Holder(int(one.name), _command(one), how, born) for one, born in known if (how := _how(one, point, dev))]
 
 
 def elsewhere(dev: str, proc: Path = PROC) -> list[Holder]:
@@ -53,8 +59,7 @@ def terminate(found: list[Holder]) -> None:
     """Ask them to end; never this process, nor the host's first."""
     for one in found:
         if one.pid not in (1, os.getpid()):
-            with suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGTERM)
+            send(one.pid, one.born, signal.SIGTERM)
 
 
 def listed(found: list[Holder]) -> str:

@@ -69,7 +69,9 @@ def in_fstab(text: str, path: str, is_same: Callable[[str], bool]) -> str:
 
 def units_for(path: str) -> Iterator[str]:
     """Units of systemd that mount on it, by name."""
-    steps = [re.sub(r"[^A-Za-z0-9:_.]|^\.", lambda odd: _coded(odd[0]), step) for step in path.strip("/").split("/")]
+    inside = path.strip("/")
+    steps = [re.sub(r"[^A-Za-z0-9:_.]", lambda odd: _coded(odd[0]), step) for step in inside.split("/")]
+    steps[0] = _coded(".") + steps[0][1:] if inside.startswith(".") else steps[0]
     yield from (f"{'-'.join(steps)}.{kind}" for kind in ("mount", "automount"))
 
 

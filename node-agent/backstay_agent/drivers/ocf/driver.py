@@ -164,7 +164,8 @@ class OcfDriver(StartUnitDriver):
             limit.reschedule(asyncio.get_running_loop().time() + limit_s)
             settings = await self._start_settings(resource, limit_s)
             async with self._agents.turn(ocf):
-                await self._manager.start_transient(watch.unit, settings)
+                is_wanted = partial(start_units.starts, resource)
+                await self._manager.start_transient(watch.unit, settings, is_wanted=is_wanted)
                 await self._until_ended(watch)
         wait_s = _FIRST_WAIT_S
         while watch.lost or not await self._is_up(resource, watch):

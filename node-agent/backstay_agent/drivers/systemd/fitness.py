@@ -18,6 +18,8 @@ from .work_elsewhere import IN_A_SCOPE, delegates_to, is_to_pid_1, lines_of
 
 FOREVER_US: Final = (1 << 64) - 1
 _ENDS_THE_HOST: Final = ("FailureAction", "SuccessAction", "StartLimitAction", "JobTimeoutAction")
+_STOPS_THE_REST: Final = ("isolate", "flush")
+"""How its handler may be started: what it has nothing to do with is stopped then, or not started."""
 _ENDS: Final = re.compile(
     r"(?:ctrl-alt-del|default|emergency|exit|halt|hibernate|hybrid-sleep|kexec|poweroff|reboot|rescue|shutdown|sleep|soft-reboot|suspend"
     r"|suspend-then-hibernate|systemd-(?:halt|hibernate|kexec|poweroff|reboot|soft-reboot|suspend))\.(?:target|service)"
@@ -224,6 +226,8 @@ def _ends_the_host(unit: str, properties: Mapping[str, Any]) -> str | None:
         if (value := str(properties.get(setting, "none"))) not in ("none", ""):
             return f"{unit} has {setting}={value}: what happens to it would happen to the host"
     for setting in HANDLERS:
+        if properties.get(setting) and properties.get(f"{setting}JobMode") in _STOPS_THE_REST:
+            return f"{unit} has {setting}JobMode={properties[f'{setting}JobMode']}: everything else on the host would be stopped with it"
         if found := [name for name in properties.get(setting, []) if _ENDS.fullmatch(name)]:
             return f"{unit} has {setting}={found[0]}: what happens to it would happen to the host"
     return None

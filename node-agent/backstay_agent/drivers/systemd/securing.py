@@ -14,7 +14,7 @@ from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.sentences import not_loadable, of_the_host
+from backstay_agent.drivers.tools.sentences import named_otherwise, not_loadable, of_the_host
 from backstay_agent.drivers.tools.units import MARK_VARIABLE, UnitFiles, belongs_to_host, refusal
 from backstay_agent.drivers.tools.verified_stop import DOWN, group_names
 from backstay_agent.drivers.tools.watch import Properties
@@ -101,11 +101,12 @@ class Securing:
         """What it stands for, all of it secured. Raises StartFailed, BusError, OSError."""
         if (why := refusal(unit)) is not None:
             raise StartFailed(why)
-        if unit.endswith(".mount") and (why := of_the_host(unit, await self._manager.properties(unit))) is not None:
-            raise StartFailed(why)  # before the host waits for our word with what it mounts for itself
+        if (why := await self._not_ours(unit)) is not None:
+            raise StartFailed(why)
         # Also for a unit that is not installed: many packages start their service as soon as they are.
         await self._write(unit, "")
         standing = await self.standing(unit)
+        await self._give_back_another(standing)
         if (why := _too_many(standing)) is not None:
             raise StartFailed(why)
         for part in standing.gated[1:]:
@@ -116,6 +117,20 @@ class Securing:
         standing = standing if all(in_force) else await self.standing(unit)
         self.remember(standing)
         return standing
+
+    async def _not_ours(self, unit: str) -> str | None:
+        """Why nothing is to wait for our word under this name: asked before the host does, with what it mounts or starts for itself."""
+        if not unit.endswith(".mount") and await in_thread(self.files.has_drop_in, unit):
+            return None  # what it is called by now is seen with the rest
+        properties = await self._manager.properties(unit)
+        return named_otherwise(unit, properties) or of_the_host(unit, properties)
+
+    async def _give_back_another(self, standing: Standing) -> None:
+        """systemd reads a drop-in under each name of a unit. Raises StartFailed."""
+        unit = standing.unit
+        if (why := named_otherwise(unit, standing.known[unit])) is not None:
+            await self.unsecure(unit)
+            raise StartFailed(why)
 
     def remember(self, standing: Standing) -> None:
         """It has just been looked at, and a start may follow."""

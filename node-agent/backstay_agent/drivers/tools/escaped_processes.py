@@ -137,18 +137,28 @@ async def _still_there(known: list[Escaped], units: Collection[str], groups: Col
 
 
 def _send(process: Escaped, number: signal.Signals) -> None:
+    send(process.pid, process.born, number)
+
+
+def send(pid: int, born: str, number: signal.Signals) -> None:
+    """To this very process, and to nobody who has its number by now."""
     with suppress(OSError):
-        handle = os.pidfd_open(process.pid)
+        handle = os.pidfd_open(pid)
         try:
-            if _lives(process):
+            if birth(f"/proc/{pid}") == born:
                 signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 
 
+def birth(folder: str) -> str:
+    """When this process was started, as the kernel counts; empty if it is gone."""
+    now = _process(folder)
+    return now.born if now else ""
+
+
 def _lives(process: Escaped) -> bool:
-    now = _process(f"/proc/{process.pid}")
-    return now is not None and now.born == process.born
+    return birth(f"/proc/{process.pid}") == process.born
 
 
 def _descends(pid: int, processes: Processes, from_: set[int]) -> bool:

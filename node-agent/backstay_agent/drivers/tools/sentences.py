@@ -6,6 +6,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from .units import name_of_the_host
+
 FSTAB: Final = "/etc/fstab"
 _RESULTS: Final = {
     "timeout": "it took too long",
@@ -61,10 +63,7 @@ def not_loadable(unit: str, properties: Mapping[str, Any]) -> str | None:
 
 
 def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
-    identity = properties.get("Id", unit)
-    if identity != unit:
-        return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
-    if why := of_the_host(unit, properties):
+    if why := named_otherwise(unit, properties) or of_the_host(unit, properties):
         return why
     if properties.get("RefuseManualStart") or properties.get("RefuseManualStop"):
         return f"{unit} forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)"
@@ -75,6 +74,16 @@ def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
             f"{unit} starts a unit for each connection (Accept=yes): what it started could not be stopped verifiably;"
             " give it Accept=no and one service for all connections"
         )
+    return None
+
+
+def named_otherwise(unit: str, properties: Mapping[str, Any]) -> str | None:
+    """Why another name of this unit forbids to secure it, or to start it, under this one; None if none does."""
+    identity = properties.get("Id", unit)
+    if identity != unit:
+        return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
+    if name := name_of_the_host(map(str, properties.get("Names", ()))):
+        return f"{unit} is also called {name}, which belongs to the host itself and is never handed to a service"
     return None
 
 

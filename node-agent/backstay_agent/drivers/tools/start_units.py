@@ -43,9 +43,9 @@ async def remembered(manager: Manager, prefix: str) -> dict[str, RenderedResourc
 
 
 def starts(resource: RenderedResource, properties: Properties) -> bool:
-    """Whether a unit that is there still would start this, and not what somebody has edited since."""
+    """Whether a unit that is there still would start this, and not what somebody has edited since, be it only to be reloaded."""
     known = _remembered(properties)
-    return known is not None and same_work([known], [resource])
+    return known is not None and same_work([known], [resource]) and known.ocf == resource.ocf
 
 
 def _remembered(properties: Properties) -> RenderedResource | None:

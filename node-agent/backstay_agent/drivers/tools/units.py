@@ -76,6 +76,12 @@ def belongs_to_host(unit: str) -> bool:
     return _is_forbidden(unit) or _fits(unit, _SHARED)
 
 
+def name_of_the_host(names: Iterable[str]) -> str:
+    """The first of a unit's names by which it belongs to the host itself; empty if there is none."""
+    # Under such a name it is asked for by D-Bus, whoever it belongs to.
+    return next((name for name in names if _is_forbidden(name) and not name.startswith("dbus-org.")), "")
+
+
 def _is_forbidden(unit: str) -> bool:
     return _fits(unit, _FORBIDDEN) and not _fits(unit, _ALLOWED)
 
@@ -121,6 +127,9 @@ class UnitFiles:
     def gate(self, unit: str) -> Path:
         """Where the unit's gate stands."""
         return self._gates / gate_name(safe(unit))
+
+    def has_drop_in(self, unit: str) -> bool:
+        return (self._etc / f"{safe(unit)}.d" / DROP_IN).exists()
 
     def is_open(self, unit: str) -> bool:
         return self.gate(unit).exists()

@@ -1,15 +1,20 @@
 """What a check's answer means, given what the start command's unit tells; what an init script's exit codes mean; what a unit is made of."""
 
-from typing import Any
+import asyncio
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
+from backstay_agent.drivers import command as command_module
 from backstay_agent.drivers.base import Seen, State
-from backstay_agent.drivers.command import _judged, _settings
-from backstay_agent.drivers.tools import lsb
+from backstay_agent.drivers.command import CommandDriver, _judged, _settings
+from backstay_agent.drivers.tools import dpkg, lsb
 from backstay_agent.drivers.tools.lsb import CheckAnswer
+from backstay_agent.drivers.tools.manager import Manager
 from backstay_agent.drivers.tools.transient import Ended
+from backstay_agent.drivers.tools.watch import Properties
 from backstay_api.objects import plain
 from backstay_api.objects.commands import Commands, commands_of
 from backstay_api.objects.models.resources import Command, Resource
@@ -18,6 +23,7 @@ from backstay_api.objects.resource_kinds import claims_of
 CHECK = ("/usr/bin/app", "status", "--all")
 OWN = Commands(start=("/bin/up",), stop=("/bin/down",), check=CHECK, reload=(), type="", is_lsb=False)
 SCRIPT = commands_of(plain.Command(convention="lsb", program=("/etc/init.d/legacy",)))
+LEGACY = plain.RenderedResource(name="legacy", command=plain.Command(convention="lsb", program=("/etc/init.d/legacy",)))
 UP, DOWN = Seen(State.RUNNING), Seen(State.STOPPED)
 ODD = "command /usr/bin/app status --all exited with 3; it said: no lock: wanted 0 (running) or 7 (stopped)"
 
@@ -120,3 +126,74 @@ def test_the_unit_of_a_start_is_of_its_type(kind: Any, settings: dict[str, Any])
     command = plain.Command(start=("/bin/up",), stop=("/bin/down",), type=kind)
     found = dict(_settings(plain.RenderedResource(name="a", command=command), "u.service", 20.0))
     assert {name: found[name][1] for name in settings} == settings
+
+
+class Units:
+    """A manager of one unit."""
+
+    def __init__(self, **properties: Any) -> None:
+        self._known = properties
+
+    async def properties(self, unit: str) -> Properties:
+        return self._known
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        pytest.param({"SourcePath": "/etc/init.d/legacy", "WantedBy": ["multi-user.target"]},
+                     "/etc/init.d/legacy starts by itself at a boot (for multi-user.target): systemctl disable legacy", id="of the script"),
+        pytest.param({"SourcePath": "/etc/init.d/legacy"}, None, id="of the script, and disabled"),
+        pytest.param({"SourcePath": "", "FragmentPath": "/lib/systemd/system/legacy.service", "WantedBy": ["multi-user.target"]},
+                     "legacy.service, which does the same as /etc/init.d/legacy, starts by itself at a boot (for multi-user.target):"
+                     " systemctl disable legacy",
+                     id="the package's own"),
+        pytest.param({"SourcePath": "", "FragmentPath": "/lib/systemd/system/legacy.service"}, None, id="the package's own, and disabled"),
+        pytest.param({}, None, id="none"),
+    ],
+)  # fmt: skip
+def test_an_init_script_is_also_started_by_the_unit_that_its_package_has_beside_it(
+    made: dict[str, Any], why: str | None
+) -> None:
+    driver = CommandDriver(cast(Manager, Units(**made)))
+    assert asyncio.run(driver.starts_by_itself(LEGACY)) == why
+
+
+REMOVED = """Package: legacy
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 1.0
+Conffiles:
+ /etc/default/legacy 0123456789abcdef0123456789abcdef
+ /etc/init.d/legacy 0123456789abcdef0123456789abcdef
+
+Package: kept
+Status: install ok installed
+Architecture: amd64
+Version: 1.0
+Conffiles:
+ /etc/init.d/kept 0123456789abcdef0123456789abcdef
+"""
+
+
+def test_what_a_removed_package_has_left_is_no_init_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`[ -x $DAEMON ] || exit 0` stands at the head of most: whatever is asked of them then, their `status` says that it runs."""
+    (tmp_path / "status").write_text(REMOVED)
+    assert dpkg.left_of(str(tmp_path / "status"), "/etc/init.d/legacy") == "legacy"
+    assert dpkg.left_of(str(tmp_path / "status"), "/etc/init.d/kept") == ""
+    assert dpkg.left_of("/nowhere/status", "/etc/init.d/legacy") == ""
+
+    async def there(_: object) -> None:
+        return None
+
+    async def left(_: str, how: Any) -> str:
+        assert how.args == (dpkg.STATUS, "/etc/init.d/legacy")
+        return "legacy"
+
+    monkeypatch.setattr(command_module, "missing", there)
+    monkeypatch.setattr(command_module, "look", left)
+    driver = CommandDriver(cast(Manager, Units(ActiveState="inactive")))
+    why = "/etc/init.d/legacy is what package legacy has left, which is removed: install it, or purge it"
+    assert asyncio.run(driver.not_ready(LEGACY)) == why
+    assert asyncio.run(driver.check(LEGACY)) == Seen(State.STOPPED)
+    assert asyncio.run(driver.stop(LEGACY, timeout_s=1)) is None

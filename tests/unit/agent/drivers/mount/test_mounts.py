@@ -45,6 +45,24 @@ def test_it_is_started_once_adopted_by_the_next_life_and_stopped(host: Host, dis
     play(story())
 
 
+def test_a_filesystem_that_shows_another_of_its_disks_is_ours_all_the_same(host: Host, disk: str) -> None:
+    """btrfs on several disks: the mount table names the one that came last, whichever was asked for."""
+    with a_disk(host.folder / "other.img") as other:
+        one = host.mount(other)
+        host.shell.instead = {other: disk}
+
+        async def story() -> None:
+            await host.driver().start(one, timeout_s=9)
+            again = host.driver()
+            assert await again.check(one) == RUNNING and await again.leftovers() == [one]
+            await again.start(one, timeout_s=9)
+            assert mounts(disk) == [str(host.target)], "never mounted twice"
+            await again.stop(one, timeout_s=5)
+            assert mounts(disk) == [] and (await again.check(one)).state is State.STOPPED
+
+        play(story())
+
+
 def test_without_its_note_it_is_found_all_the_same(host: Host, disk: str) -> None:
     one = host.mount(disk)
 

@@ -166,7 +166,9 @@ def test_an_export_that_fstab_mounts_elsewhere_is_no_ones_business() -> None:
 
 
 def test_units_are_called_as_systemd_calls_them() -> None:
-    assert list(units_for("/srv/a-b/.c d")) == [r"srv-a\x2db-\x2ec\x20d.mount", r"srv-a\x2db-\x2ec\x20d.automount"]
+    """A dot is coded only at the beginning of the whole: `systemd-escape -p /srv/.data`."""
+    assert list(units_for("/srv/a-b/.c d")) == [r"srv-a\x2db-.c\x20d.mount", r"srv-a\x2db-.c\x20d.automount"]
+    assert next(units_for("/.srv/a.b")) == r"\x2esrv-a.b.mount"
 
 
 def test_the_kernel_knows_a_type_by_itself_or_by_a_module(tmp_path: Path) -> None:

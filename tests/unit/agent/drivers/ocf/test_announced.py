@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
@@ -17,7 +18,9 @@ from backstay_agent.drivers.ocf import helpers
 from backstay_agent.drivers.ocf.agents import Agents
 from backstay_agent.drivers.ocf.driver import OcfDriver
 from backstay_agent.drivers.ocf.metadata import Action, Metadata
+from backstay_agent.drivers.tools import start_units
 from backstay_agent.drivers.tools.transient import Ended
+from backstay_agent.drivers.tools.watch import Properties
 from backstay_api.objects.plain import Ocf, RenderedResource
 from backstay_api.process.waiting import clock_s
 from backstay_dev.simulator.virtualtime import in_virtual_time
@@ -29,7 +32,7 @@ METADATA: Final = Metadata({}, (Action("notify", 90.0), Action("promote", 30.0))
 
 
 def answering(value: object) -> Callable[..., Any]:
-    async def answer(*asked: object) -> object:
+    async def answer(*asked: object, **more: object) -> object:
         await asyncio.sleep(0)
         return value
 
@@ -47,7 +50,9 @@ class Scene:
         self.agents = Agents(cast(Any, None))
         monkeypatch.setattr(self.agents, "known", answering(METADATA))
         monkeypatch.setattr(self.agents, "_ask", self._notified)
-        manager = {name: answering(None) for name in ("reset_failed", "refresh", "start_transient")}
+        self.is_wanted: Callable[[Properties], bool] | None = None
+        manager = {name: answering(None) for name in ("reset_failed", "refresh")}
+        manager["start_transient"] = self._start_transient
         self.driver = OcfDriver(cast(Any, SimpleNamespace(watch=self._watch, **manager)))
         self.driver._agents = self.agents
         for name, value in (("_unfit", None), ("_same_unique", None), ("_start_settings", []), ("_is_up", True)):
@@ -60,6 +65,10 @@ class Scene:
     @asynccontextmanager
     async def _watch(self, unit: str) -> AsyncIterator[Any]:
         yield SimpleNamespace(active="inactive", unit=unit, lost=False, properties={})
+
+    async def _start_transient(self, *_: object, is_wanted: Callable[[Properties], bool]) -> None:
+        await asyncio.sleep(0)
+        self.is_wanted = is_wanted
 
     async def _notified(self, ocf: Ocf, operation: str, limit_s: float, told: Mapping[str, str]) -> Ended:
         await asyncio.sleep(self._notify_s)
@@ -85,6 +94,20 @@ async def test_before_its_own_promote_an_agent_is_notified_which_takes_nothing_o
     scene, begun_s = Scene(monkeypatch, notify_s=25, promote_s=20), clock_s()
     await scene.promote()
     assert scene.ended == ["pre-promote", "promote"] and clock_s() - begun_s == pytest.approx(45)
+
+
+@in_virtual_time
+async def test_a_unit_that_systemd_has_kept_is_not_started_with_what_somebody_has_edited_since(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene(monkeypatch, notify_s=1)
+    await scene.promote()
+    assert scene.is_wanted
+    kept = {"Environment": start_units.memory(thing(PROMOTION), "backstay-ocf-x.service")}
+    before = {
+        "Environment": start_units.memory(thing(replace(PROMOTION, parameters={"port": "1"})), "backstay-ocf-x.service")
+    }
+    assert scene.is_wanted(kept) and not scene.is_wanted(before)
 
 
 @in_virtual_time

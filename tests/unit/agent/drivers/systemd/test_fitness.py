@@ -139,6 +139,20 @@ def test_a_part_whose_end_is_the_hosts_is_as_bad_as_a_unit_whose_end_is() -> Non
     assert "part.service has FailureAction=reboot-force" in said_of_the_part(FailureAction="reboot-force")
 
 
+@pytest.mark.parametrize(
+    ("handler", "mode"), [("OnFailure", "isolate"), ("OnSuccess", "isolate"), ("OnFailure", "flush")]
+)
+def test_a_handler_that_stops_the_rest_of_the_host_is_as_bad(handler: str, mode: str) -> None:
+    """With `OnFailureJobMode=isolate` a failure stops everything that the handler does not need, this agent included."""
+    settings: dict[str, Any] = {handler: ["mail.service"], f"{handler}JobMode": mode}
+    why = f"x.service has {handler}JobMode={mode}: everything else on the host would be stopped with it"
+    assert not_fit("x.service", {"x.service": SERVER | settings}, (), asked=False) == why
+    assert "JobMode" in said_of_the_part(**settings)
+    harmless = {handler: ["mail.service"], f"{handler}JobMode": "replace"}
+    assert not_fit("x.service", {"x.service": SERVER | harmless}, (), asked=False) is None
+    assert not_fit("x.service", {"x.service": SERVER | {f"{handler}JobMode": mode}}, (), asked=False) is None
+
+
 def test_a_part_that_nobody_may_stop_would_make_each_stop_stuck() -> None:
     assert "part.service, a part of x.service, has RefuseManualStop=yes" in said_of_the_part(RefuseManualStop=True)
     assert said_of_the_part(RefuseManualStop=True, PartOf=["x.service"]) == "fit"

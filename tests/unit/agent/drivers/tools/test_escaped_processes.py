@@ -1,7 +1,10 @@
 """Work that has left its control group, known by its mark or by its parents."""
 
+import signal
+import subprocess
 from pathlib import Path
 
+from backstay_agent.drivers.tools import escaped_processes
 from backstay_agent.drivers.tools.escaped_processes import among, snapshot
 
 GROUP = "/system.slice/box.service"
@@ -38,3 +41,13 @@ def test_escaped_processes_are_known_by_their_mark_or_their_parents(tmp_path: Pa
 def test_a_group_whose_name_only_begins_the_same_is_another(tmp_path: Path) -> None:
     process(tmp_path, 10, 1, f"{GROUP}d", "BACKSTAY_UNIT=box.service")
     assert found(tmp_path) == [10]
+
+
+def test_a_signal_goes_to_the_process_that_was_seen_and_to_nobody_who_has_its_number_by_now() -> None:
+    with subprocess.Popen(["sleep", "100"]) as process:
+        born = escaped_processes.birth(f"/proc/{process.pid}")
+        escaped_processes.send(process.pid, f"{born}1", signal.SIGKILL)
+        escaped_processes.send(process.pid, "", signal.SIGKILL)
+        escaped_processes.send(process.pid, born, signal.SIGTERM)
+        assert born and process.wait() == -signal.SIGTERM, "of the first two it knows nothing"
+    assert escaped_processes.birth("/proc/0") == ""
