@@ -153,13 +153,25 @@ def _against(round_: Round, slot: Slot, host: str) -> Raw:
             f"{who} {score.why}" for who, score in ((found.before, found.by), (host, found.its)) if score and score.why
         ]
         rank = f"{found.before} comes before it, {', '.join([by, *whys])}"
-    stays = (
-        f"it stays on {holder} while it runs well, unless placement.failback or `backstay move` says otherwise"
-        if holder
-        else ""
-    )
+    stays = _why_it_stays(slot, host) if holder else _what_else(slot)
     first = f"for {host} all of this would have to be otherwise" if against else f"nothing is against {host}"
     return {"summary": joined(first, rank or f"{host} would be chosen", stays), "against": against}
+
+
+def _why_it_stays(slot: Slot, host: str) -> str:
+    assert slot.instance is not None
+    wanted, stays = slot.in_force.spec.placement, f"it stays on {slot.instance.holder} while it runs well"
+    if wanted.failback == "Never":
+        return f"{stays}, for placement.failback is Never; `backstay move` moves it"
+    goes_back = f"{host} is preferred by more than its stickiness of {wanted.stickiness} (placement.failback: {wanted.failback})"
+    return f"{stays}, unless {goes_back}, or `backstay move` says so"
+
+
+def _what_else(slot: Slot) -> str:
+    """What keeps it from starting on any host."""
+    if slot.in_force.spec.state != "Running":
+        return f"it is not started anywhere: spec.state is {slot.in_force.spec.state}"
+    return f"it is not started anywhere yet: {slot.course.missing}" if slot.course.missing else ""
 
 
 def _print_against(session: Session, host: str, refused: str, told: Mapping[str, Raw]) -> None:

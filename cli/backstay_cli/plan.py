@@ -23,6 +23,7 @@ from backstay_operator.planner.know.world import World
 from backstay_operator.planner.offline import apply, as_if_running
 from backstay_operator.planner.offline import drain as drain_host
 from backstay_operator.planner.whatif import Change, Supposed
+from backstay_operator.planner.words import listed
 
 from .session import FAILED, NO_SUCH_THING, WELL, Session, Stop
 from .tables import table
@@ -99,6 +100,12 @@ async def plan(
         drain_host(world, name)
     found = whatif.outcome(world, before, asked.lost)
     session.show(_told(found), lambda: _print(session, found))
+    if found.restless:
+        session.err.print(
+            f"This never comes to rest: {listed(found.restless)} would be stopped and started on and on, for what one of them does makes"
+            " another move. Look at their rules about each other, and at placement.failback.",
+            markup=False,
+        )
     return CHANGES if found.changes else WELL
 
 
@@ -176,12 +183,13 @@ def _home(session: Session, offline: str) -> str:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _told(found: Supposed) -> dict[str, list[dict[str, object]]]:
+def _told(found: Supposed) -> dict[str, object]:
     return {
         "instances": [_instance(key, found) for key, slot in found.slots if slot.instance and slot.instance.holder],
         "actions": [_action(one) for one in found.changes],
         "unplaced": [{"instance": _name(key), "why": why} for key, why in _unplaced(found)],
         "verdicts": [_verdict(key, one, found) for key, one in found.verdicts],
+        **({"restless": [_name(key) for key in found.restless]} if found.restless else {}),
     }
 
 

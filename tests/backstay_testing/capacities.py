@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backstay_api.objects.models import HAService
-from backstay_operator.planner.judge import capacity
+from backstay_operator.planner.judge import capacity, scores
 from backstay_operator.planner.judge.judges import Filter
 
 from .builders import a_service
@@ -46,5 +46,13 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
         (all_of(offers(cpu=1), at("n1", a_service("a"))), {"service": needs(cpu=1)}, ""),
         (all_of(offers(memory="1Gi"), at("n1", TWO)), {"service": TWO}, ""),
         (offers(cpu=1), {"service": needs(cpu=1), "planned": {"n1": {"shop/web-0"}}}, ""),
+    ],
+}
+SCORE_CASES: Final[Mapping[Any, list[tuple[Befall, dict[str, Any], int]]]] = {
+    scores.has_what_it_needs: [
+        (offers(memory="2Gi"), {"service": TWO}, 1),
+        (offers(memory="2047Mi"), {"service": TWO}, 0),
+        (FOUR, {"service": TWO}, 0),
+        (nothing, {"service": TWO}, 0),
     ],
 }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay_operator.planner import offline, whatif
-from backstay_testing.builders import WALL, a_host, a_service, unit
+from backstay_testing.builders import WALL, a_host, a_service, an_instance, unit
 
 OFFERED = st.lists(st.integers(0, 7), min_size=2, max_size=3)
 NEEDED = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["", "n0", "n1"])), min_size=1, max_size=6)
@@ -52,4 +52,25 @@ def test_everything_has_a_place_where_there_is_one_for_everything(
     way = tuple(int(found.get(f"shop/s{number}-0", "n-1")[1:]) for number in range(len(needed)))
     assert fits(offered, needed, way)
     if any(fits(offered, needed, one) for one in product(range(len(offered)), repeat=len(needed))):
+        assert len(found) == len(needed)
+
+
+@given(st.lists(st.integers(0, 4), min_size=5, max_size=5), st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_everything_of_a_lost_host_has_a_place_though_few_of_the_others_were_asked_to_stand_by(
+    offered: list[int], needed: list[int]
+) -> None:
+    hosts = [a_host(f"n{number}", capacity={"cpu": cpu}) for number, cpu in enumerate(offered)]
+    services = [
+        a_service(name := f"s{number}", unit(name), placement={"capacity": {"cpu": cpu}})
+        for number, cpu in enumerate(needed)
+    ]
+    instances = [an_instance(one, epoch=1, host="z") for one in services]
+    world = offline.as_if_running([*hosts, a_host("z", capacity={"cpu": 20})], services, instances)
+    world.wall = WALL
+    held = whatif.holders(world)
+    assert whatif.outcome(world, held).changes == () and len(held) == len(needed)
+    whatif.outcome(world, held, lost=["z"])
+    found = whatif.holders(world)
+    named = [(cpu, "") for cpu in needed]
+    if any(fits(offered, named, one) for one in product(range(len(offered)), repeat=len(needed))):
         assert len(found) == len(needed)

@@ -1,4 +1,4 @@
-"""Mutants of `dependsOn`: what waits, what stops first, what is started again."""
+"""Mutants of `dependsOn` (what waits, what stops first, what is started again), and of what is said of places that nobody has taken yet."""
 
 from __future__ import annotations
 
@@ -107,5 +107,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        return starts(round_.world, instance)\n",
         "        return False\n",
         _TABLE,
+    ),
+    one(
+        "who stands by has room for what it may have to take over",
+        f"{PLANNER}/judge/scores.py",
+        "    (has_what_it_needs, {Point.STANDBY}),\n",
+        "",
+        "tests/property/test_room_for_all.py",
+    ),
+    one(
+        "a plan that never comes to rest is told as that",
+        f"{PLANNER}/whatif.py",
+        "one.spec.epoch > epochs.get(key, 0)))",
+        "False))",
+        f"{UNIT}/cli/test_plan.py",
+    ),
+    one(
+        "what a host is supposed to be rid of brings no other before it",
+        f"{PLANNER}/tell/counterfactual.py",
+        "rules = {_SCORE_OF.get(one.rule, one.rule) for one in against}",
+        "rules = {one.rule for one in against}",
+        f"{UNIT}/cli/test_explain.py",
     ),
 )

@@ -46,6 +46,8 @@ from .plan import plan
 from .words import joined
 
 MOST_ROUNDS: Final = 100
+_LAST_ROUNDS: Final = 20
+"""Whoever is granted anew in these would be so for ever: all that is settled takes a dozen."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Supposed:
     """By key of an HAInstance: the last that was said when it was granted or stopped."""
     verdicts: tuple[tuple[str, Verdict], ...]
     """Key of the HAInstance, and what the judges say of each host."""
+    restless: tuple[str, ...] = ()
+    """Keys of HAInstances that would be stopped and started on and on: nothing is at its end then."""
 
 
 def lose(world: World, host: str, told: Told) -> None:
@@ -126,16 +130,25 @@ def outcome(world: World, before: Mapping[str, str], lost: Iterable[str] = ()) -
     told, epochs = Told(), {key: instance.spec.epoch for key, instance in world.instances.items()}
     for host in lost:
         lose(world, host, told)
-    for _ in range(MOST_ROUNDS):
-        done = [carry_out(world, action, told) for action in plan(world).actions]
-        if not any(done):
-            break
+    restless = _until_at_rest(world, told)
     slots, verdicts = _decided(world)
     last = {key: whys[-1] for key, whys in told.whys.items() if whys}
     for key, slot in slots:
         if not (slot.instance and slot.instance.holder):
             told.whys[key].append(why_nowhere(slot))
-    return Supposed(slots, tuple(_changes(world, before, epochs, told)), last, verdicts)
+    return Supposed(slots, tuple(_changes(world, before, epochs, told)), last, verdicts, restless)
+
+
+def _until_at_rest(world: World, told: Told) -> tuple[str, ...]:
+    """Those that are granted in the last rounds still."""
+    epochs: dict[str, int] = {}
+    for left in reversed(range(MOST_ROUNDS)):
+        if left == _LAST_ROUNDS:
+            epochs = {key: instance.spec.epoch for key, instance in world.instances.items()}
+        done = [carry_out(world, action, told) for action in plan(world).actions]
+        if not any(done):
+            return ()
+    return tuple(sorted(key for key, one in world.instances.items() if one.spec.epoch > epochs.get(key, 0)))
 
 
 def why_nowhere(slot: Slot) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from backstay_api.objects.models import HAService, Host
 from backstay_cli.session import NO_SUCH_THING
+from backstay_operator.planner.do.finalizers import SERVICE_FINALIZER
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION
-from backstay_testing.builders import a_service, unit
+from backstay_testing.builders import a_service, an_instance, unit
 from backstay_testing.cli_scene import Cluster, a_cluster, kind_of, run_on, tell
 from backstay_testing.worlds import a_world, add_host, make_ours, report
 
@@ -114,7 +116,7 @@ def against(cluster: Cluster, host: str) -> tuple[str, list[tuple[str, str]]]:
     return told["summary"], [(one["rule"], one["why"]) for one in told["against"]]
 
 
-STAYS = "it stays on n1 while it runs well, unless placement.failback or `backstay move` says otherwise"
+STAYS = "it stays on n1 while it runs well, for placement.failback is Never; `backstay move` moves it"
 
 
 def test_of_one_host_every_rule_is_told_that_is_against_it_and_who_comes_before_it() -> None:
@@ -133,27 +135,46 @@ def test_of_one_host_every_rule_is_told_that_is_against_it_and_who_comes_before_
 
 def test_of_the_host_that_would_be_chosen_nothing_is_against_it() -> None:
     assert against(a_cluster(), "n2") == (f"nothing is against n2; n2 would be chosen; {STAYS}", [])
-    assert against(a_cluster(), "n1") == ("n1 holds it", [])
 
 
-def test_of_a_host_that_is_not_there_nothing_can_be_said() -> None:
-    answer = a_cluster().run("explain", "web", "--host", "n9")
-    assert answer.exit_code == NO_SUCH_THING and "there is no host n9" in answer.stderr
+def test_how_much_a_host_must_be_preferred_to_be_gone_back_to_is_told() -> None:
+    summary, _ = against(a_cluster(placement={"failback": "Always", "stickiness": 40}), "n2")
+    assert summary.endswith(
+        "it stays on n1 while it runs well, unless n2 is preferred by more than its stickiness of 40 (placement.failback: Always),"
+        " or `backstay move` says so"
+    )
 
 
 @pytest.mark.parametrize(
-    ("message", "why", "told"),
+    ("spec", "why"),
     [
-        pytest.param("n2 gets no answer", "Runs on n1", True, id="it says more than why it is in its state"),
-        pytest.param("Runs on n1, partly", "Runs on n1, partly", False, id="it is said already"),
+        ({"state": "Stopped"}, "it is not started anywhere: spec.state is Stopped"),
+        ({"dependsOn": [{"service": "db"}]}, "it is not started anywhere yet: it requires shop/db (dependsOn)"),
     ],
 )
-def test_what_is_not_as_it_should_be_is_told_once(message: str, why: str, told: bool) -> None:
-    cluster = a_cluster()
-    said = {"reason": "NotReachable", "message": message, "lastTransitionTime": "2026-11-28T02:00:00Z"}
-    condition = {"type": "Degraded", "status": "True", **said}
-    status = {"conditions": [condition], "instances": [{"name": "web-0", "host": "n1", "state": "Running", "why": why}]}
-    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"status": status}, subresource="status")
-    shown = cluster.run("explain", "web").stdout
-    assert ("Degraded, NotReachable: n2 gets no answer" in shown, shown.count(why)) == (told, 1)
-    assert json.loads(cluster.run("explain", "web", "-o", "json").stdout)["degraded"] == f"NotReachable: {message}"
+def test_what_keeps_it_from_starting_on_any_host_is_told_of_each(spec: dict[str, Any], why: str) -> None:
+    cluster = a_cluster(holder=None, **spec)
+    cluster.store.patch(kind_of(HAService), ("shop", "web"), {"metadata": {"finalizers": [SERVICE_FINALIZER]}})
+    assert why in against(cluster, "n2")[0]
+
+
+def test_a_taint_that_only_makes_a_host_the_worse_one_counts_when_the_other_is_gone() -> None:
+    cluster = a_cluster(holder=None, ready=("n1", "n2"))
+    taints = [{"key": "a", "effect": "NoSchedule"}, {"key": "b", "effect": "PreferNoSchedule"}]
+    cluster.store.patch(kind_of(Host), ("", "n1"), {"spec": {"taints": taints}})
+    summary, rules = against(cluster, "n1")
+    assert [rule for rule, _ in rules] == ["Taint"]
+    assert "n2 comes before it, by Taint, n1 has the taint b:PreferNoSchedule" in summary
+
+
+def test_a_rule_that_is_supposed_to_be_otherwise_brings_no_other_host_before_it() -> None:
+    likes = {"hosts": {"matchLabels": {"rack": "a"}}, "weight": 5}
+    cluster = a_cluster(
+        holder=None, ready=("n1", "n2"), placement={"apart": [{"service": "b", "required": True}], "prefer": [likes]}
+    )
+    cluster.put(other := a_service("b", unit("b")))
+    other = HAService.from_wire(cluster.get(HAService, "b", "shop"))
+    cluster.put(an_instance(other, epoch=1, host="n2"))
+    cluster.store.patch(kind_of(Host), ("", "n2"), {"metadata": {"labels": {"rack": "a"}}})
+    summary, rules = against(cluster, "n2")
+    assert [rule for rule, _ in rules] == ["Apart"] and "n2 would be chosen" in summary

@@ -170,3 +170,28 @@ def test_a_live_cluster_is_asked_the_same_way() -> None:
         "unplaced",
         "verdicts",
     }
+
+
+def test_what_would_never_come_to_rest_is_told_as_that(tmp_path: Path) -> None:
+    """`b` must be with `a`, and `a` never near `b`: each follows or flees the other."""
+    apart = [{"services": {"matchLabels": {"app": "b"}}, "required": True, "mutual": False}]
+    together = [{"services": {"matchLabels": {"app": "a"}}, "required": True}]
+    a, b = (
+        labelled(service("a", placement={"apart": apart})),
+        labelled(service("b", placement={"together": together})),
+    )
+    hosts = [host(name) for name in ("n1", "n2", "n3")]
+    (tmp_path / "known").mkdir()
+    (tmp_path / "known/all.yaml").write_text(
+        yaml.safe_dump_all([*hosts, a, b, service("calm"), instance("a", "n1"), instance("b", "n1")])
+    )
+    code, found = told(tmp_path)
+    assert code == CHANGES and found["restless"] == ["a-0", "b-0"]
+    said = a_cluster().run("plan", "--offline", str(tmp_path / "known")).stderr
+    assert "This never comes to rest: shop/a-0, shop/b-0 would be stopped and started on and on" in " ".join(
+        said.split()
+    )
+
+
+def labelled(one: Raw) -> Raw:
+    return {**one, "metadata": {**one["metadata"], "labels": {"app": one["metadata"]["name"]}}}

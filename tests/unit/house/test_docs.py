@@ -290,6 +290,7 @@ JUDGES = {
     "announced": "where people were told that it goes",
     "fewest_failures": "fewest starts",
     "no_recent_failure": "no start has failed",
+    "has_what_it_needs": "who has enough left",
     "fewest_taints": "as few taints `PreferNoSchedule`",
     "rules_kept": "as many of the rules about other services",
     "preference": "`placement.prefer`",

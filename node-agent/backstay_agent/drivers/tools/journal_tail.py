@@ -32,7 +32,7 @@ async def last_words(properties: Mapping[str, Any]) -> str:
 
 
 def _begun_us(properties: Mapping[str, Any]) -> int:
-    """When systemd began with this run: what it has forked may have written lines, and even ended, before systemd notes that the unit is starting."""
+    """When systemd began with this run: what it forks may write lines, and even end, before it notes that the unit is starting."""
     known = (int(properties.get(when, 0)) for when in ("ConditionTimestamp", "InactiveExitTimestamp"))
     return min(filter(None, known), default=0)
 

@@ -74,8 +74,14 @@ def _together(ask: Question, facts: HostFacts, lost: str = "") -> Rejected | Non
             continue
         where = f"is on {listed(sorted(hosts))}" if hosts else "runs nowhere"
         lacks = "what it must run together with"
-        return Rejected("Together", f"lacks {lacks}", f"lack {lacks}", f"{tie.title} {where}")
+        return Rejected("Together", f"lacks {lacks}", f"lack {lacks}{_bound_to(ask)}", f"{tie.title} {where}")
     return None
+
+
+def _bound_to(ask: Question) -> str:
+    """All that it must be near, where that is more than one: to be named where several hosts are told together."""
+    titles = sorted({tie.title for tie in _required(ask) if tie.is_together and tie.binds})
+    return f" ({listed(titles)})" if len(titles) > 1 else ""
 
 
 def follows(ask: Question) -> frozenset[str]:

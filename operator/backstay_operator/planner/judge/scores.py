@@ -13,6 +13,7 @@ from backstay_operator.planner.know.selection import unselected
 from backstay_operator.planner.words import listed
 
 from . import affinity, spread
+from .capacity import has_capacity
 from .host_facts import HostFacts, some_are_tainted
 from .judges import RUN, by_point, is_ready, reboot_awaited, untolerated, worth_asking
 from .prerequisites import prerequisites_of, unmet
@@ -46,6 +47,12 @@ def awaited_there(ask: Question, facts: HostFacts) -> Score:
     """The host that it waits for is asked to keep itself ready before all others."""
     _, host = reboot_awaited(ask)
     return Score("Reboot", int(facts.name == host), "ran it before its reboot" if facts.name == host else "")
+
+
+def has_what_it_needs(ask: Question, facts: HostFacts) -> Score:
+    """A standby that is full could not take over: one with enough left of what placement.capacity names is the better one."""
+    is_enough = has_capacity(ask, facts) is None
+    return Score("Capacity", int(is_enough), "has enough left of placement.capacity" if is_enough else "")
 
 
 def fewest_unmet(ask: Question, facts: HostFacts) -> Score:
@@ -139,6 +146,7 @@ SCORES: Final[Sequence[tuple[Scorer, Set[Point]]]] = (
     (fewest_failures, {Point.RETRY}),
     (awaited_there, {Point.STANDBY}),
     (no_recent_failure, _STANDBY),
+    (has_what_it_needs, {Point.STANDBY}),
     (freshest, {Point.RETRY}),
     (fewest_unmet, RUN),
     (fewest_taints, {*RUN, *_STANDBY}),
@@ -158,6 +166,7 @@ ASKED_IF: Final[Mapping[Scorer, Callable[[Question], bool]]] = {
     fewest_unmet: lambda ask: bool(prerequisites_of(ask.service)),
     announced: lambda ask: ask.announced != "",
     leaves_room: lambda ask: ask.room != "",
+    has_what_it_needs: lambda ask: bool(ask.service.spec.placement.capacity),
     awaited_there: lambda ask: reboot_awaited(ask)[1] != "",
     no_recent_failure: lambda ask: bool(failures_of(ask)),
     fewest_taints: lambda ask: some_are_tainted(ask.world),

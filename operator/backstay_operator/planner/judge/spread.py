@@ -55,7 +55,7 @@ def _rejected(domains: Domains, value: str | None) -> Rejected:
     fewest = min(domains.copies, key=lambda one: (domains.copies[one], one))
     said = f"{domains.copies.get(value, 0) + 1} with {key}={value}, {domains.copies[fewest]} with {key}={fewest}"
     says = "would have too many of its copies"
-    return Rejected("Spread", says, says, f"{said}, and {path}.maxSkew is {domains.rule.max_skew}")
+    return Rejected("Spread", says, f"{says} by {key}", f"{said}, and {path}.maxSkew is {domains.rule.max_skew}")
 
 
 def _value(facts: HostFacts, rule: Spread) -> str | None:

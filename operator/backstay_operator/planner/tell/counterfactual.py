@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.do.rounds import Round
@@ -11,6 +12,9 @@ from backstay_operator.planner.judge.judges import rejections
 from backstay_operator.planner.judge.placement import choose
 from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.judge.scores import Score, scorers
+
+_SCORE_OF: Final = {"Apart": "Affinity", "Together": "Affinity", "Taint": ""}
+"""Where a filter's rule and the score that goes by the same have other names. Of taints the score counts others than the filter."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ def counterfactual(round_: Round, slot: Slot, host: str) -> Counterfactual:
     able = [verdict for verdict in choose(ask).verdicts if verdict.rejected is None and verdict.host != host]
     if not able:
         return Counterfactual(against, "")
-    rules = {one.rule for one in against}  # where that is otherwise, the score of the same name is as well
+    # Where what is against it is otherwise, the score by the same is as well.
+    rules = {_SCORE_OF.get(one.rule, one.rule) for one in against}
     scores = [pair for pair in zip(able[0].scores, mine, strict=True) if pair[0].judge not in rules]
     apart = next(((one, its) for one, its in scores if one.points != its.points), None)
     if apart is None:

@@ -323,6 +323,7 @@ SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = 
         (host(taints=["a:PreferNoSchedule"]), {"service": MINDS_NOTHING}, 0),
     ],
     **affinities.SCORE_CASES,
+    **capacities.SCORE_CASES,
     **promotions.SCORE_CASES,
     **spreads.SCORE_CASES,
     scores.preference: [

@@ -38,7 +38,7 @@ from backstay_operator.planner.judge.scores import SCORES_AT
             Point.STANDBY,
             "is_selected is_its_host is_free has_no_other keeps_its_copy is_open is_tolerated is_understood"
             " is_reachable has_room may_fail_over",
-            "awaited_there no_recent_failure fewest_taints rules_kept evenness preference already_asked fewer_services",
+            "awaited_there no_recent_failure has_what_it_needs fewest_taints rules_kept evenness preference already_asked fewer_services",
         ),
         (
             Point.TAKE_OVER,
