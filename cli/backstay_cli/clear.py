@@ -15,7 +15,7 @@ from backstay_operator.planner.know.world import World
 
 from .names import Service
 from .rights import rights_to
-from .session import NO_SUCH_THING, WELL, Session, Stop
+from .session import NO_SUCH_THING, WELL, Session, Stop, till_unchanged
 from .view import EVERYTHING, VIEW, decided, place_of
 
 _MOST_CHARS: Final = 1000
@@ -31,13 +31,20 @@ async def clear(
     namespace, name = place_of(session, service)
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
+    by = await session.tools.who_am_i(session.api)
+    known, word = await till_unchanged(f"{namespace}/{name}", lambda: _said(session, service, host, by, reason))
+    session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
+    session.show({"service": known.key, "clear": vars(word)}, lambda: None)
+    return WELL
+
+
+async def _said(session: Session, service: str, host: str, by: str, reason: str) -> tuple[HAService, Clear]:
     known, round_, decision = await decided(session, service)
     instances = [slot.instance for slot in decision.slots if slot.instance]
     if host and host not in round_.world.hosts:
         raise Stop(
             f"there is no host {host}; there are: {', '.join(sorted(round_.world.hosts)) or 'none'}", NO_SUCH_THING
         )
-    by = await session.tools.who_am_i(session.api)
     granted = {one.metadata.name: one.spec.epoch for one in instances}
     word = Clear(
         epochs=epochs_up_to_now(granted, ((failed.slot, failed.epoch) for failed in known.status.failures)),
@@ -51,10 +58,8 @@ async def clear(
         "annotations": {CLEAR_ANNOTATION: json.dumps(vars(word))},
         "resourceVersion": known.metadata.resource_version,
     }
-    await session.api.patch(HA_SERVICES, name, {"metadata": meta}, namespace)
-    session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
-    session.show({"service": known.key, "clear": vars(word)}, lambda: None)
-    return WELL
+    await session.api.patch(HA_SERVICES, known.metadata.name, {"metadata": meta}, known.metadata.namespace or "")
+    return known, word
 
 
 def _last(world: World, service: HAService, instances: Iterable[HAInstance]) -> int:

@@ -18,7 +18,7 @@ from backstay_operator.planner.tell.rollouts import DONE, Standing, standings
 from .maintenance import LOOK_EVERY_S, seconds_of
 from .names import Service, WaitLimit
 from .rights import rights_to
-from .session import NOT_WELL, WELL, Session, Stop
+from .session import NOT_WELL, WELL, Session, Stop, till_unchanged
 from .tables import table
 from .view import EVERYTHING, VIEW, decided, place_of, slots_of
 
@@ -61,11 +61,16 @@ async def _say(session: Session, service: Service, words: Raw, what: str) -> int
     namespace, name = place_of(session, service)
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
-    known, found = await _found(session, service)
-    if not found:
-        raise Stop(f"{known.key} brings no files to hosts, so there is nothing to roll out")
-    meta = {"resourceVersion": known.metadata.resource_version}
-    await session.api.patch(HA_SERVICES, name, {"metadata": meta, "spec": {"rollout": words}}, namespace)
+
+    async def say() -> HAService:
+        known, found = await _found(session, service)
+        if not found:
+            raise Stop(f"{known.key} brings no files to hosts, so there is nothing to roll out")
+        meta = {"resourceVersion": known.metadata.resource_version}
+        await session.api.patch(HA_SERVICES, name, {"metadata": meta, "spec": {"rollout": words}}, namespace)
+        return known
+
+    known = await till_unchanged(f"{namespace}/{name}", say)
     session.say(f"{known.key}: an edit of its files {what}.")
     session.show({"service": known.key, "rollout": words}, lambda: None)
     return WELL

@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, TypeVar
@@ -22,7 +23,7 @@ from rich.console import Console
 
 from backstay_api.client import kubeconfig
 from backstay_api.client.api import Api
-from backstay_api.client.errors import ApiError, Forbidden, Invalid, NotFound
+from backstay_api.client.errors import ApiError, Conflict, Forbidden, Invalid, NotFound
 from backstay_api.client.http import HttpApi
 from backstay_api.client.transport import ApiConfig
 from backstay_api.objects.kinds import raw
@@ -48,6 +49,9 @@ EXIT_CODES: Final = """Exit codes: 0 done; 1 the API server refused or cannot be
 SELF_SUBJECT_REVIEWS: Final = raw(
     "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", namespaced=False
 )
+
+
+_TRIES: Final = 10
 
 
 class Stop(Exception):
@@ -227,6 +231,14 @@ def run(options: Options, tools: Tools, command: Callable[[Session], Awaitable[i
         return _end(str(error), FAILED)
     except KeyboardInterrupt:
         return _end("interrupted", 130)
+
+
+async def till_unchanged(key: str, step: Callable[[], Awaitable[T]]) -> T:
+    """Read, decide and write anew where somebody has written the object between: the operator tells of it all the time. Raises Stop."""
+    for _ in range(_TRIES):
+        with suppress(Conflict):
+            return await step()
+    raise Stop(f"{key} is written by others all the time, and nothing was changed: try again", NOT_NOW)
 
 
 def _end(message: str, code: int) -> int:

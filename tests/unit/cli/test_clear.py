@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
 
 from backstay_api.objects.models import HAService, HostAssignment
-from backstay_cli.session import NO_SUCH_THING, WELL
+from backstay_cli.session import NO_SUCH_THING, NOT_NOW, WELL
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, is_forgotten
 from backstay_operator.planner.know.world import Failed
 from backstay_testing.cli_scene import NOW, a_cluster, kind_of
@@ -31,6 +32,24 @@ def test_clear_writes_who_why_and_up_to_where() -> None:
     assert cluster.run("clear", "web", "--reason", "again").exit_code == WELL
     written = cluster.get(HAService, "web", "shop")["metadata"]["annotations"][CLEAR_ANNOTATION]
     assert json.loads(written)["number"] == 2, "each one forgets once"
+
+
+@pytest.mark.parametrize(("times", "code"), [(1, WELL), (100, NOT_NOW)], ids=["once", "each time"])
+def test_what_the_operator_tells_of_it_meanwhile_is_read_anew(times: int, code: int) -> None:
+    cluster, told = a_cluster(), count()
+
+    def tell() -> None:
+        if (number := next(told)) < times:
+            status = {
+                "status": {"failures": [{"slot": "web-0", "epoch": number, "host": "n1", "why": "no disk", "at": NOW}]}
+            }
+            cluster.store.patch(kind_of(HAService), ("shop", "web"), status, subresource="status")
+
+    cluster.before_each_patch = tell
+    answer = cluster.run("clear", "web", "--reason", "new disk")
+    written = (cluster.get(HAService, "web", "shop")["metadata"].get("annotations") or {}).get(CLEAR_ANNOTATION)
+    assert answer.exit_code == code and bool(written) is (code == WELL), answer.output
+    assert code == WELL or "shop/web is written by others all the time, and nothing was changed" in answer.stderr
 
 
 def test_clear_forgets_what_failed_before_a_person_deleted_the_instance_and_epochs_began_anew() -> None:
