@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.know.clearing import CLEAR_ANNOTATION, Clear, clear_of, epochs_up_to_now
 from backstay_operator.planner.know.world import World
@@ -32,7 +33,7 @@ async def clear(
     await session.need(rights_to("get patch", HA_SERVICES, namespace, name), f"The role edit in namespace {namespace}")
     await session.need(EVERYTHING, VIEW)
     by = await session.tools.who_am_i(session.api)
-    known, word = await till_unchanged(f"{namespace}/{name}", lambda: _said(session, service, host, by, reason))
+    known, word = await till_unchanged(key_of(namespace, name), lambda: _said(session, service, host, by, reason))
     session.say(f"Failures of {known.key}{f' on {host}' if host else ''} up to now are forgotten.")
     session.show({"service": known.key, "clear": vars(word)}, lambda: None)
     return WELL

@@ -12,6 +12,7 @@ import typer
 
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import HAService
+from backstay_api.objects.names import key_of
 from backstay_api.objects.object_kinds import HA_SERVICES
 from backstay_operator.planner.tell.rollouts import DONE, Standing, standings
 
@@ -70,7 +71,7 @@ async def _say(session: Session, service: Service, words: Raw, what: str) -> int
         await session.api.patch(HA_SERVICES, name, {"metadata": meta, "spec": {"rollout": words}}, namespace)
         return known
 
-    known = await till_unchanged(f"{namespace}/{name}", say)
+    known = await till_unchanged(key_of(namespace, name), say)
     session.say(f"{known.key}: an edit of its files {what}.")
     session.show({"service": known.key, "rollout": words}, lambda: None)
     return WELL
