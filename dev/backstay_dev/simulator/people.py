@@ -113,10 +113,10 @@ def _twins(chaos: Chaos, machine: Machine) -> list[Machine]:
 
 
 def _is_known_to_share(chaos: Chaos, host: str, other: str) -> bool:
-    """Whether the fencer has written down for this host that the other has its machine's name."""
-    body = chaos.world.get(HOSTS, ("", host))
-    machine = (body or {}).get("status", {}).get("machine") or {}
-    return other in machine.get("sharedWith", ())
+    """Whether the fencer has written down for this host that the other has its machine's name, and that will not go with it at once."""
+    body: Raw = chaos.world.get(HOSTS, ("", host)) or {}
+    machine = body.get("status", {}).get("machine") or {}
+    return other in machine.get("sharedWith", ()) and "deletionTimestamp" not in body["metadata"]
 
 
 def delete_instance(chaos: Chaos) -> None:
