@@ -89,24 +89,32 @@ async def plan(
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
     before = whatif.holders(world)
     for one in asked.manifests:
-        if isinstance(one, _Content):
-            world.contents[key_of(one.namespace or _home(session, offline), one.name)] = one.seen
-            continue
-        wanted = _at_home(session, one, offline)
-        if isinstance(wanted, HAService) and not offline:
-            await read_contents(session.api, world, wanted)
-        apply(world, wanted)
+        await _suppose(session, world, one, offline)
     for name in asked.drained:
         drain_host(world, name)
     found = whatif.outcome(world, before, asked.lost)
     session.show(_told(found), lambda: _print(session, found))
+    _warn(session, found)
+    return CHANGES if found.changes else WELL
+
+
+async def _suppose(session: Session, world: World, one: _Manifest, offline: str) -> None:
+    if isinstance(one, _Content):
+        world.contents[key_of(one.namespace or _home(session, offline), one.name)] = one.seen
+        return
+    wanted = _at_home(session, one, offline)
+    if isinstance(wanted, HAService) and not offline:
+        await read_contents(session.api, world, wanted)
+    apply(world, wanted)
+
+
+def _warn(session: Session, found: Supposed) -> None:
     if found.restless:
         session.err.print(
             f"This never comes to rest: {listed(found.restless)} would be stopped and started on and on, for what one of them does makes"
             " another move. Look at their rules about each other, and at placement.failback.",
             markup=False,
         )
-    return CHANGES if found.changes else WELL
 
 
 def _names(text: str) -> list[str]:

@@ -156,8 +156,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "who conflicts with what it pulls in is not fit",
         _FITNESS,
-        "        if name in {\n",
-        "        if False and name in {\n",
+        "        if name in pulled_in:\n",
+        "        if False:\n",
         _FIT,
     ),
     one(
@@ -231,23 +231,23 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         _LEAVES,
     ),
     one(
-        "nothing is secured under another name of a unit",
+        "nothing of the host is secured under another of its names",
         f"{DRIVERS}/systemd/securing.py",
         "        if (why := await self._not_ours(unit)) is not None:",
         "        if False:",
         f"{UNIT}/agent/drivers/systemd/test_other_names.py",
     ),
     one(
-        "what was secured under another name of a unit is given back",
+        "what was secured before the host had it under another name is given back",
         f"{DRIVERS}/systemd/securing.py",
-        "        await self._give_back_another(standing)\n",
+        "        await self._give_back_the_hosts(standing)\n",
         "",
         f"{UNIT}/agent/drivers/systemd/test_other_names.py",
     ),
     one(
         "a unit that is the host's by another of its names is never handed over",
         f"{DRIVERS}/tools/sentences.py",
-        '    if name := name_of_the_host(map(str, properties.get("Names", ()))):',
+        '    if name := name_of_the_host((str(properties.get("Id", unit)), *map(str, properties.get("Names", ())))):',
         '    if name := "":',
         f"{UNIT}/agent/drivers/systemd/test_other_names.py",
     ),

@@ -32,6 +32,13 @@ def takes(world: World, start_s: float = 0.0, stop_s: float = 0.0) -> None:
         script.start_takes_s, script.stop_takes_s = start_s, stop_s
 
 
+async def until_started(world: World, name: str, begin: int = 0) -> None:
+    async def begun() -> bool:
+        return f"start {name}" in done(world, begin)
+
+    await world.until(begun)
+
+
 @in_virtual_time
 async def test_what_needs_nothing_of_each_other_starts_at_once() -> None:
     world = await enrolled()
@@ -167,11 +174,7 @@ async def test_nothing_is_started_on_what_has_died_while_something_else_was_star
     world = await enrolled()
     world.machine.scripts["unit cache.service"].start_takes_s = 5
     await world.order(resources=service())
-
-    async def begun() -> bool:
-        return "start cache" in done(world)
-
-    await world.until(begun)
+    await until_started(world, "cache")
     begin = len(world.machine.log)
     world.machine.kill("unit disk-a.service")
 
@@ -192,11 +195,7 @@ async def test_a_search_for_an_address_ends_in_no_start_on_what_has_died_meanwhi
     world = await enrolled()
     world.machine.scripts["unit db.service"].prepare_takes_s = 5
     await world.order(resources=(one("disk-a"), one("db", "disk-a")))
-
-    async def begun() -> bool:
-        return "start disk-a" in done(world)
-
-    await world.until(begun)
+    await until_started(world, "disk-a")
     await asyncio.sleep(1)
     world.machine.kill("unit disk-a.service")
     await world.phase_is("Running")
@@ -209,11 +208,7 @@ async def test_what_stands_alone_is_started_whatever_else_has_died() -> None:
     world = await enrolled()
     world.machine.scripts["unit disk-b.service"].start_takes_s = 5
     await world.order(resources=service())
-
-    async def begun() -> bool:
-        return "start disk-b" in done(world)
-
-    await world.until(begun)
+    await until_started(world, "disk-b")
     world.machine.kill("unit disk-a.service")
     await world.phase_is("Running")
     assert done(world).index("start cache") < done(world).index("stop disk-a")
@@ -225,11 +220,7 @@ async def test_a_part_that_is_restarted_is_not_started_on_what_has_died_meanwhil
     world.machine.scripts["unit db.service"].start_takes_s = 5
     begin = len(world.machine.log)
     world.machine.kill("unit db.service")
-
-    async def begun() -> bool:
-        return "start db" in done(world, begin)
-
-    await world.until(begun)
+    await until_started(world, "db", begin)
     await asyncio.sleep(1)
     world.machine.kill("unit disk-a.service")
 

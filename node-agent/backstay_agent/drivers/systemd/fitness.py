@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from backstay_agent.drivers.tools.sentences import has_no_process
 
-from .closure import HANDLERS, Known, closure
+from .closure import HANDLERS, PULLS, Known, closure
 from .work_elsewhere import IN_A_SCOPE, delegates_to, is_to_pid_1, lines_of
 
 FOREVER_US: Final = (1 << 64) - 1
@@ -177,22 +177,23 @@ def _would_not_stay(unit: str, properties: Mapping[str, Any]) -> str | None:
 
 
 def _lacks(unit: str, known: Known) -> str | None:
-    properties = known[unit]
+    return _lacks_another(unit, known) or _stops_another(unit, known) or _stops_what_it_pulls_in(unit, known[unit])
+
+
+def _lacks_another(unit: str, known: Known) -> str | None:
     for kind in ("BindsTo", "Requires", "Requisite"):
-        for name in properties.get(kind, []):
-            other = known.get(name)
-            if other is None:
-                continue
+        for name, other in ((name, known[name]) for name in known[unit].get(kind, []) if name in known):
             if other.get("LoadState") in ("not-found", "masked") and not _is_up(other):
                 return f"{unit} needs {name} ({kind}=), which this host does not have ({other['LoadState']})"
             if (kind == "Requisite" or name.endswith(".device")) and not _is_up(other):
                 return f"{unit} needs {name} ({kind}=), which is {other.get('ActiveState')} and would not be started for it"
-    if why := _stops_another(unit, known):
-        return why
+    return None
+
+
+def _stops_what_it_pulls_in(unit: str, properties: Mapping[str, Any]) -> str | None:
+    pulled_in = {name for kind in PULLS for name in properties.get(kind, [])}
     for name in properties.get("Conflicts", []):
-        if name in {
-            n for kind in ("Requires", "BindsTo", "Requisite", "Wants", "Upholds") for n in properties.get(kind, [])
-        }:
+        if name in pulled_in:
             return f"{unit} conflicts with {name} and pulls it in: one of them would stop the other"
     return None
 

@@ -14,7 +14,7 @@ from backstay_agent.drivers.base import StartFailed, StopFailed
 from backstay_agent.drivers.tools.bus import BusError
 from backstay_agent.drivers.tools.file_system_looks import NoAnswer, look
 from backstay_agent.drivers.tools.manager import Manager
-from backstay_agent.drivers.tools.sentences import named_otherwise, not_loadable, of_the_host
+from backstay_agent.drivers.tools.sentences import not_loadable, of_the_host
 from backstay_agent.drivers.tools.units import MARK_VARIABLE, UnitFiles, belongs_to_host, refusal
 from backstay_agent.drivers.tools.verified_stop import DOWN, group_names
 from backstay_agent.drivers.tools.watch import Properties
@@ -106,7 +106,7 @@ class Securing:
         # Also for a unit that is not installed: many packages start their service as soon as they are.
         await self._write(unit, "")
         standing = await self.standing(unit)
-        await self._give_back_another(standing)
+        await self._give_back_the_hosts(standing)
         if (why := _too_many(standing)) is not None:
             raise StartFailed(why)
         for part in standing.gated[1:]:
@@ -122,13 +122,12 @@ class Securing:
         """Why nothing is to wait for our word under this name: asked before the host does, with what it mounts or starts for itself."""
         if not unit.endswith(".mount") and await in_thread(self.files.has_drop_in, unit):
             return None  # what it is called by now is seen with the rest
-        properties = await self._manager.properties(unit)
-        return named_otherwise(unit, properties) or of_the_host(unit, properties)
+        return of_the_host(unit, await self._manager.properties(unit))
 
-    async def _give_back_another(self, standing: Standing) -> None:
-        """systemd reads a drop-in under each name of a unit. Raises StartFailed."""
+    async def _give_back_the_hosts(self, standing: Standing) -> None:
+        """systemd reads a drop-in under each name of a unit, and it may have got another since ours was laid. Raises StartFailed."""
         unit = standing.unit
-        if (why := named_otherwise(unit, standing.known[unit])) is not None:
+        if (why := of_the_host(unit, standing.known[unit])) is not None:
             await self.unsecure(unit)
             raise StartFailed(why)
 

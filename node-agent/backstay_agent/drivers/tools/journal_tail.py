@@ -13,6 +13,7 @@ _MAX_CHARS: Final = 500
 _LIMIT_S: Final = 6.0
 _SYNC_S: Final = 1.0
 _SETTLE_S: Final = 0.1
+_KILLED_S: Final = 0.5
 _TRIES: Final = 4
 
 
@@ -74,7 +75,10 @@ async def _ask(*words: str) -> tuple[int, bytes]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        # One that hangs in the kernel is not waited for: a failed start has more to do than to tell its words.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_KILLED_S):
+                await process.wait()
 
 
 def one_line(output: bytes) -> str:

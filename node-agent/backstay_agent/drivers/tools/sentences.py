@@ -63,8 +63,11 @@ def not_loadable(unit: str, properties: Mapping[str, Any]) -> str | None:
 
 
 def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
-    if why := named_otherwise(unit, properties) or of_the_host(unit, properties):
+    if why := of_the_host(unit, properties):
         return why
+    identity = properties.get("Id", unit)
+    if identity != unit:
+        return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
     if properties.get("RefuseManualStart") or properties.get("RefuseManualStop"):
         return f"{unit} forbids to be started or stopped by anyone but systemd (RefuseManualStart=, RefuseManualStop=)"
     if properties.get("Type") == "oneshot" and not properties.get("RemainAfterExit"):
@@ -77,18 +80,10 @@ def _not_usable(unit: str, properties: Mapping[str, Any]) -> str | None:
     return None
 
 
-def named_otherwise(unit: str, properties: Mapping[str, Any]) -> str | None:
-    """Why another name of this unit forbids to secure it, or to start it, under this one; None if none does."""
-    identity = properties.get("Id", unit)
-    if identity != unit:
-        return f"{unit} is another name of {identity}: name that one, so that two services cannot share it unseen"
-    if name := name_of_the_host(map(str, properties.get("Names", ()))):
-        return f"{unit} is also called {name}, which belongs to the host itself and is never handed to a service"
-    return None
-
-
 def of_the_host(unit: str, properties: Mapping[str, Any]) -> str | None:
-    """Why this mount unit is the host's own, or somebody's, and none that could wait for our word; None if it could."""
+    """Why this unit is the host's own, or a mount somebody's, and none that could wait for our word; None if it could."""
+    if name := name_of_the_host((str(properties.get("Id", unit)), *map(str, properties.get("Names", ())))):
+        return f"{unit} is also called {name}, which belongs to the host itself and is never handed to a service"
     if "Where" not in properties or properties.get("LoadState") != "loaded":
         return None
     if properties.get("SourcePath") == FSTAB:

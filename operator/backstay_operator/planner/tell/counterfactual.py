@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from backstay_operator.planner.do.decisions import Slot
 from backstay_operator.planner.do.rounds import Round
 from backstay_operator.planner.judge.host_facts import Rejected, facts_of
 from backstay_operator.planner.judge.judges import rejections
-from backstay_operator.planner.judge.placement import choose
+from backstay_operator.planner.judge.placement import Verdict, choose
 from backstay_operator.planner.judge.questions import Point, Question
 from backstay_operator.planner.judge.scores import Score, scorers
 
@@ -44,14 +45,16 @@ def counterfactual(round_: Round, slot: Slot, host: str) -> Counterfactual:
     able = [verdict for verdict in choose(ask).verdicts if verdict.rejected is None and verdict.host != host]
     if not able:
         return Counterfactual(against, "")
+    return _compared(against, able[0], mine, host)
+
+
+def _compared(against: tuple[Rejected, ...], best: Verdict, mine: Sequence[Score], host: str) -> Counterfactual:
+    """With the best of those that could run it."""
     # Where what is against it is otherwise, the score by the same is as well.
     rules = {_SCORE_OF.get(one.rule, one.rule) for one in against}
-    scores = [pair for pair in zip(able[0].scores, mine, strict=True) if pair[0].judge not in rules]
+    scores = [pair for pair in zip(best.scores, mine, strict=True) if pair[0].judge not in rules]
     apart = next(((one, its) for one, its in scores if one.points != its.points), None)
     if apart is None:
-        return Counterfactual(against, able[0].host if able[0].host < host else "")
-    return (
-        Counterfactual(against, able[0].host, *apart)
-        if apart[0].points > apart[1].points
-        else Counterfactual(against, "")
-    )
+        return Counterfactual(against, best.host if best.host < host else "")
+    one, its = apart
+    return Counterfactual(against, best.host, one, its) if one.points > its.points else Counterfactual(against, "")

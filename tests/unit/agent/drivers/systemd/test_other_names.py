@@ -1,4 +1,4 @@
-"""A unit with several names: nothing is secured under one that is not its own, for systemd reads drop-ins of all its names."""
+"""A unit with several names: systemd reads drop-ins of all of them, so nothing of the host's own is secured under any."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def secured(folder: Path, unit: str, *, before: bool = False, **properties: Any)
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["never secured", "by an agent of before"])
-def test_another_name_of_a_unit_never_waits_for_our_word(tmp_path: Path, *, before: bool) -> None:
+def test_another_name_of_a_unit_of_the_host_never_waits_for_our_word(tmp_path: Path, *, before: bool) -> None:
     """`udev.service`: at the next boot the host would have no devices."""
     why, waiting = secured(tmp_path, "udev.service", before=before, Id="systemd-udevd.service")
     assert (why, waiting) == (
-        "udev.service is another name of systemd-udevd.service: name that one, so that two services cannot share it unseen",
+        "udev.service is also called systemd-udevd.service, which belongs to the host itself and is never handed to a service",
         [],
     )
 
@@ -72,6 +72,14 @@ def test_a_unit_that_is_the_hosts_by_another_of_its_names_does_not_wait_either(t
         "logind.service is also called systemd-logind.service, which belongs to the host itself and is never handed to a service",
         [],
     )
+
+
+def test_another_name_of_somebodys_unit_is_refused_and_waits_all_the_same(tmp_path: Path) -> None:
+    """`mysql.service` where MariaDB has come in its place: it must not start here at a boot, beside the service elsewhere."""
+    why, waiting = secured(tmp_path, "mysql.service", Id="mariadb.service", Names=["mariadb.service", "mysql.service"])
+    assert why.startswith("mysql.service is another name of mariadb.service: name that one") and waiting == [
+        "mysql.service"
+    ]
 
 
 def test_the_name_by_which_dbus_asks_for_it_makes_it_nobodys(tmp_path: Path) -> None:
