@@ -36,7 +36,6 @@ from .run.tools import Tools
 from .standby.editions import Editions
 from .standby.prerequisites import Verifier
 from .standby.secret_files import SecretFiles
-from .standby.standbys import held_units
 from .standby.teller import Teller
 from .store.disk import Disk, DiskTrouble
 from .store.journal import Found, Journal
@@ -113,16 +112,17 @@ class Agent:
             take_back=lambda record: self._editions.take_back(record.uid),
         )
         self.supervisor = Supervisor(tools)
+        self._standbys = system.standbys(lambda: self.link.mark_dirty())
+        heard = self._on_orders, self._on_published, self._end_session, self._on_another, self._standbys.read
         self.link = Link(
             api,
             self.journal,
             host=machine.host,
             machine_uuid=machine.uuid,
             rng=rng,
-            listeners=Listeners(self._on_orders, self._on_published, self._end_session, self._on_another),
+            listeners=Listeners(*heard),
             body=self._status,
         )
-        self._standbys = system.standbys(self.link.mark_dirty)
         files = SecretFiles(api, machine.host, rng)
         self._editions = Editions(system, disk, self.supervisor, self._looks_again, system.policy.refusal, files)
         self._verifier = Verifier(self._editions.look, self.link.mark_dirty, system.policy.refusal)
@@ -303,7 +303,7 @@ class Agent:
             hands_off=bool(self.journal.checkpoint.hands_off),
             renewal_refused=self.heartbeat.refused,
             problems=self._problems,
-            held=held_units(self._standbys.held),
+            held=self._standbys.held,
         )
 
     def _standby_reports(self) -> dict[str, StandbyReport]:

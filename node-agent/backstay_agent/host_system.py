@@ -9,7 +9,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from backstay_api.objects.plain import RenderedPrerequisite, RenderedResource, StandbyOrder, StandbyReport
+from backstay_api.objects.plain import (
+    HeldUnit,
+    HostAssignment,
+    RenderedPrerequisite,
+    RenderedResource,
+    StandbyOrder,
+    StandbyReport,
+)
 
 from .core.editions import Edition
 from .core.health import Signs, Verdict
@@ -29,8 +36,8 @@ class Standbys(Protocol):
         """By UID of the HAInstance; what was not examined yet is missing."""
 
     @property
-    def held(self) -> Mapping[str, str]:
-        """By unit that waits for our word: why it would start by itself at the next boot if it did not."""
+    def held(self) -> tuple[HeldUnit, ...]:
+        """Units that wait for our word, and why each would start by itself at the next boot if it did not."""
 
     def update(
         self,
@@ -48,6 +55,9 @@ class Standbys(Protocol):
 
         `secured` is None for as long as we have not been told: then nothing is given back.
         """
+
+    def read(self, stored: HostAssignment) -> None:
+        """A HostAssignment in which stands what this life has written last, and which came after all orders from before that."""
 
     def forget_who_has_read(self) -> None:
         """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""

@@ -58,6 +58,11 @@ class Replicas(Generic[D]):
     def move(self, to: str) -> None:
         self.hosts.backstay("move", self.name, "--instance", self.promoted_instance, "--to", to, "-n", NAMESPACE)
 
+    def why(self) -> str:
+        """What is told of it: where a story went another way."""
+        events = self.hosts.lab.plane.kubectl("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")
+        return f"{self.hosts.backstay('explain', self.name, '-n', NAMESPACE)}\n{events}"
+
     def until_promoted(self, is_well: Callable[[str], bool], seen: Callable[[], object], other_than: str = "") -> str:
         """The host that its status names, another one than that, once all is well with it there."""
 

@@ -37,7 +37,7 @@ def test_each_copy_follows_whoever_is_promoted_and_no_committed_row_is_lost(
     second = until_all_follow(mariadb, but=first, other_than=first)
     mariadb.some_more("after the drain")
     hosts.backstay("undrain", first)
-    assert until_all_follow(mariadb) == second
+    assert until_all_follow(mariadb) == second, mariadb.why()
     mariadb.some_more("when it is back")
 
     hosts.lab[second].power_off()

@@ -2230,18 +2230,21 @@ class HeldUnit:
 
     unit: str
     why: str
+    ask_again: bool = False
 
     @classmethod
     def from_wire(cls, raw: Mapping[str, Any]) -> Self:
         return cls(
             unit=raw["unit"],
             why=raw["why"],
+            ask_again=raw.get("askAgain", False),
         )
 
     def to_wire(self) -> dict[str, Any]:
         return {
             "unit": self.unit,
             "why": clip(self.why),
+            "askAgain": self.ask_again,
         }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, PLANNER, UNIT, Mutant, one
+
+_KEEPER: Final = f"{AGENT}/standby/standbys.py"
+_LINK: Final = f"{AGENT}/cluster/link.py"
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -73,14 +76,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a unit that the host still holds stays secured while a service names it",
         f"{PLANNER}/do/orders.py",
-        " | (frozenset(one.unit for one in assignment.status.held) & wanted.named)",
+        " | frozenset(one.unit for one in held if one.unit in wanted.named or one.ask_again)",
         "",
         f"{UNIT}/planner/do/test_orders.py",
     ),
     one(
         "a unit that no service names is given back",
         f"{PLANNER}/do/orders.py",
-        " & wanted.named)",
+        " if one.unit in wanted.named or one.ask_again)",
         ")",
         f"{UNIT}/planner/do/test_orders.py",
     ),
@@ -272,5 +275,54 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ("        for instance, grant in _held_instances(world, host)\n        if grant.session.text == holder\n"),
         ("        for instance, grant in _held_instances(world, host)\n"),
         f"{UNIT}/planner/do/test_fences.py",
+    ),
+    one(
+        "what was given back unknowingly is asked for once more",
+        f"{PLANNER}/do/orders.py",
+        "if one.unit in wanted.named or one.ask_again)",
+        "if one.unit in wanted.named)",
+        f"{UNIT}/planner/do/test_orders.py",
+    ),
+    one(
+        "what was not read to be asked for and held is not given back",
+        _KEEPER,
+        "        for unit in {*stored.spec.secured} & {one.unit",
+        "        for unit in {one.unit",
+        f"{UNIT}/agent",
+    ),
+    one(
+        "a unit that is held is not given back",
+        _KEEPER,
+        "            self._held[unit] = Held(why, ask_again=True)\n            return\n",
+        "            self._held[unit] = Held(why, ask_again=True)\n",
+        f"{UNIT}/agent/test_giving_back.py",
+    ),
+    one(
+        "what is held is known in one HostAssignment, and not in the next",
+        _KEEPER,
+        "{unit: Held(held.why) for",
+        "{unit: Held(held.why, held.is_known) for",
+        f"{UNIT}/agent/standby/test_held.py",
+    ),
+    one(
+        "a status on its way is no certain word",
+        _LINK,
+        "            self._said_in = None\n",
+        "",
+        f"{UNIT}/agent/test_giving_back.py",
+    ),
+    one(
+        "only what the watch tells says what was asked for before",
+        _LINK,
+        " and _version(self._told) >= self._said_in:",
+        ":",
+        f"{UNIT}/agent/test_giving_back.py",
+    ),
+    one(
+        "a word that the watch tells before its answer comes is certain with that",
+        _LINK,
+        "            self._said_in = _version(written)\n            self._tell_what_was_read()\n",
+        "            self._said_in = _version(written)\n",
+        f"{UNIT}/agent/test_giving_back.py",
     ),
 )

@@ -271,8 +271,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "units stay secured while a service names them",
         _ORDERS,
-        "    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)",
-        "    return wanted.secured",
+        "one.unit in wanted.named or one.ask_again)",
+        "one.ask_again)",
         f"{STORIES}/test_left_behind.py",
         f"{STORIES}/test_hostile.py",
     ),

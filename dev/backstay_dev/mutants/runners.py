@@ -171,17 +171,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/agent/standby/test_readiness.py",
     ),
     one(
-        "a unit that is held is not given back",
-        f"{AGENT}/standby/standbys.py",
-        (
-            "        if why is not None:\n"
-            "            self._held[unit] = Held(why, held.since_s if held else now_s)\n"
-            "            return\n"
-        ),
-        "",
-        f"{UNIT}/agent/standby/test_held.py",
-    ),
-    one(
         "nothing is given back before the orders are received",
         f"{AGENT}/standby/standbys.py",
         ("        if self._secured is None:\n            return\n"),

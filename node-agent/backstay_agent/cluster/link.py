@@ -115,6 +115,9 @@ class Listeners:
     """Somebody opened a newer session of this host."""
     on_another: Callable[[], None]
     """It is another object: what we had said went with the one before. Told before its orders are."""
+    on_read: Callable[[HostAssignment], None]
+    """What we have said last stands in it, by the answer to that write, and it was told by the watch, so that no orders from before are
+    still on their way (`models/giving_back.py`). Told before its orders are."""
 
 
 class Link:
@@ -146,6 +149,10 @@ class Link:
             backoff=RetryPause(0.1, 2.0),
         )
         self._stored: HostAssignment | None = None
+        self._told: HostAssignment | None = None
+        """As the watch told last."""
+        self._said_in: int | None = None
+        """The version in which what we have sent last was written, by the answer to that; None: it was not, or nobody knows."""
         self._uid: str | None = ""
         """Of the object that was received last."""
         self._dirty = asyncio.Event()
@@ -200,10 +207,17 @@ class Link:
         if self._uid not in ("", event.object.metadata.uid):
             self._listeners.on_another()
         self._uid = event.object.metadata.uid
+        self._told = event.object
+        self._tell_what_was_read()
         if isinstance(event.object, Received):
             self._receive(event.object)
         if event.object.status != self.stored_status:
             self._dirty.set()  # another object, somebody else's word, or a write of ours that was given up and came late
+
+    def _tell_what_was_read(self) -> None:
+        """The watch may come before the answer to the write, or after it."""
+        if self._told and self._said_in is not None and _version(self._told) >= self._said_in:
+            self._listeners.on_read(self._told)
 
     def _receive(self, received: Received) -> None:
         if received.why and received.why != self._odd:
@@ -254,10 +268,13 @@ class Link:
 
     async def _write_status(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
         if status != stored.status:
+            self._said_in = None
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")
             if isinstance(written, UnreadableAssignment):
                 raise OutcomeUnknown(f"the status may or may not be written: {written.why}")
             self._learn(written)
+            self._said_in = _version(written)
+            self._tell_what_was_read()
         self.stored_status = status
         self._written.set()
 

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from backstay_agent.drivers.base import Driver, StartFailed
 from backstay_agent.policy.asking import HostPolicy, NoPolicy
-from backstay_api.objects.plain import HeldUnit, RenderedResource, StandbyOrder, StandbyReport, Systemd
+from backstay_api.objects.plain import HeldUnit, HostAssignment, RenderedResource, StandbyOrder, StandbyReport, Systemd
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
@@ -29,8 +29,6 @@ from .scores import Ask, Scores, Service, no_score, question
 LOOK_AGAIN_S: Final = 10.0
 GIVE_WAY_S: Final = 0.05
 """Until another order is looked at."""
-HELD_ALONE_S: Final = 60.0
-"""The operator asks for a held unit of a living service at once; what nobody asks for in this time is nobody's."""
 MOST_HELD: Final = 256
 MOST_AHEAD: Final = 32
 """Units of which is looked in one round whether they would start by themselves: those that were looked at longest ago."""
@@ -45,9 +43,11 @@ class Held:
     """A unit that cannot simply be given back: it would start by itself at the next boot."""
 
     why: str
-    since_s: float
     is_known: bool = False
-    """The operator has had the time to read it. If it does not ask for the unit then, its service is gone."""
+    """It was read that a HostAssignment which asks for the unit says so too. Who gives it back after that, by a write that names a version,
+    knew it: its service is gone."""
+    ask_again: bool = False
+    """It is asked for no more, by somebody who may not have known."""
 
 
 class Keeper:
@@ -91,8 +91,9 @@ class Keeper:
         """When a marked unit was looked at last."""
 
     @property
-    def held(self) -> Mapping[str, str]:
-        return {unit: held.why for unit, held in sorted(self._held.items())}
+    def held(self) -> tuple[HeldUnit, ...]:
+        found = sorted(self._held.items())[:MOST_HELD]
+        return tuple(HeldUnit(unit=unit, why=held.why, ask_again=held.ask_again) for unit, held in found)
 
     def update(
         self,
@@ -119,10 +120,13 @@ class Keeper:
             self._orders, self._ours, self._secured, self._up = orders, ours, secured, up_
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
+    def read(self, stored: HostAssignment) -> None:
+        for unit in {*stored.spec.secured} & {one.unit for one in stored.status.held} & self._held.keys():
+            self._held[unit] = Held(self._held[unit].why, is_known=True)
+
     def forget_who_has_read(self) -> None:
         """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
-        now_s = clock_s()
-        self._held = {unit: Held(held.why, now_s) for unit, held in self._held.items()}
+        self._held = {unit: Held(held.why) for unit, held in self._held.items()}
 
     async def run(self) -> None:
         try:
@@ -198,23 +202,22 @@ class Keeper:
     async def _look_ahead(self, unit: str) -> None:
         """Say early that it would have to be held: the operator then asks for it for as long as its service exists, and
         when it does so no more, the service is gone."""
-        self._looked_at_s[unit] = now_s = clock_s()
+        self._looked_at_s[unit] = clock_s()
         why = await self._starts_by_itself(unit)
         if why is None:
             self._held.pop(unit, None)
-            return
-        held = self._held.setdefault(unit, Held(why, now_s))
-        held.why, held.is_known = why, now_s - held.since_s >= LOOK_AGAIN_S
+        else:
+            self._held[unit] = Held(why, self._is_known(unit))
+
+    def _is_known(self, unit: str) -> bool:
+        return unit in self._held and self._held[unit].is_known
 
     async def _give_back(self, unit: str) -> None:
         """Not asked for any more. What would start by itself at the next boot is held, if the operator may not know that:
         its service may run elsewhere."""
-        now_s = clock_s()
-        held = self._held.get(unit)
-        is_gone = held is not None and (held.is_known or now_s - held.since_s >= HELD_ALONE_S)
-        why = None if is_gone else await self._starts_by_itself(unit)
+        why = None if self._is_known(unit) else await self._starts_by_itself(unit)
         if why is not None:
-            self._held[unit] = Held(why, held.since_s if held else now_s)
+            self._held[unit] = Held(why, ask_again=True)
             return
         self._held.pop(unit, None)
         await self._mark(_unit(unit), "unsecure")
@@ -234,11 +237,6 @@ class Keeper:
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not secured", extra={"unit": unit.name, "what": what, "why": str(error)})
-
-
-def held_units(held: Mapping[str, str]) -> tuple[HeldUnit, ...]:
-    """As the status tells it."""
-    return tuple(HeldUnit(unit=unit, why=why) for unit, why in list(held.items())[:MOST_HELD])
 
 
 def _unit(unit: str) -> RenderedResource:

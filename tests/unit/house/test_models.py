@@ -17,7 +17,11 @@ sys.path.insert(0, str(MODELS))
 
 
 def rows() -> list[Any]:
-    found = [(name, row) for name in ("claims", "machines", "units") for row in importlib.import_module(name).ROWS]
+    found = [
+        (name, row)
+        for name in ("claims", "giving_back", "machines", "units")
+        for row in importlib.import_module(name).ROWS
+    ]
     return [pytest.param(row, id=f"{name}: {row.name}") for name, row in found]
 
 

@@ -243,6 +243,9 @@ class HeldUnit(Model):
     """Which."""
     why: Text
     """Why it cannot simply be given back to the host's admin, and what to do."""
+    ask_again: bool = False
+    """It was given back by a write that is older than this word, so the host keeps it: it is to be asked for once more, and whoever gives it
+    back then knows that it would start by itself."""
 
 
 class HostProblem(Model):

@@ -279,13 +279,15 @@ def _brought_forward(
 
 def _secured(assignment: HostAssignment | None, wanted: Wanted) -> frozenset[str]:
     """Candidates' units; and those that the host has not given back because they would start by themselves at its next boot, for as
-    long as a service names them: one that runs elsewhere would then run twice. The host goes on saying so until that is mended.
+    long as a service names them: one that runs elsewhere would then run twice. The host goes on saying so until that is mended. What was
+    given back before the host could say so is asked for once more, whoever names it: then it is given back by a write that knows it.
     """
     if assignment is None:
         return wanted.secured
     if wanted.keep_secured:
         return wanted.secured | frozenset(assignment.spec.secured)
-    return wanted.secured | (frozenset(one.unit for one in assignment.status.held) & wanted.named)
+    held = assignment.status.held
+    return wanted.secured | frozenset(one.unit for one in held if one.unit in wanted.named or one.ask_again)
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

@@ -9,13 +9,22 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 from backstay_agent.fake import FakeDriver, FakeMachine, recognised
-from backstay_agent.standby.standbys import HELD_ALONE_S, LOOK_AGAIN_S, MARKED_AT_ONCE, MOST_AHEAD, Keeper
-from backstay_api.objects.plain import RenderedResource
+from backstay_agent.standby.standbys import LOOK_AGAIN_S, MARKED_AT_ONCE, MOST_AHEAD, Keeper
+from backstay_api.objects.plain import (
+    HeldUnit,
+    HostAssignment,
+    HostAssignmentSpec,
+    HostAssignmentStatus,
+    Meta,
+    RenderedResource,
+)
 from backstay_api.process.waiting import clock_s
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import UNIT, unit
 
 WEB = "web.service"
+LONG_S = 600.0
+ENABLED = f"{UNIT} is enabled and would start by itself at the next boot; or delete the service"
 
 
 @asynccontextmanager
@@ -32,9 +41,19 @@ def marked(machine: FakeMachine) -> list[str]:
     return sorted(machine.units[name] for name in machine.secured - machine.part_of.keys())
 
 
+def is_free(machine: FakeMachine, keeper: Keeper) -> bool:
+    return not machine.secured and not keeper.held
+
+
 async def told(keeper: Keeper, *secured: str) -> None:
     keeper.update({}, ours={}, secured=frozenset(secured))
     await asyncio.sleep(LOOK_AGAIN_S + 1)
+
+
+def stored(keeper: Keeper, *secured: str) -> None:
+    """What the host says is in its HostAssignment, which asks for these units."""
+    spec, status = HostAssignmentSpec(secured=secured), HostAssignmentStatus(held=keeper.held)
+    keeper.read(HostAssignment(metadata=Meta(name="n1"), spec=spec, status=status))
 
 
 @in_virtual_time
@@ -43,7 +62,7 @@ async def test_a_unit_that_would_not_start_by_itself_is_given_back_at_once() -> 
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
         await told(keeper)
-        assert (machine.secured, keeper.held) == (set(), {})
+        assert is_free(machine, keeper)
 
 
 @in_virtual_time
@@ -51,7 +70,7 @@ async def test_nothing_is_given_back_before_the_operators_orders_were_received()
     machine = FakeMachine(units={UNIT: WEB}, secured={UNIT})
     async with keeping(machine) as keeper:
         keeper.update({}, ours={}, secured=None)
-        await asyncio.sleep(10 * HELD_ALONE_S)
+        await asyncio.sleep(LONG_S)
         assert machine.secured == {UNIT}
         await told(keeper)
         assert machine.secured == set()
@@ -62,7 +81,7 @@ async def test_what_runs_here_keeps_its_mark_though_the_orders_name_it_no_more()
     machine = FakeMachine(units={UNIT: WEB}, secured={UNIT})
     async with keeping(machine) as keeper:
         keeper.update({}, ours={"u1": (unit(),)}, secured=frozenset())
-        await asyncio.sleep(10 * HELD_ALONE_S)
+        await asyncio.sleep(LONG_S)
         assert machine.secured == {UNIT}
 
 
@@ -71,16 +90,15 @@ async def test_an_enabled_unit_is_held_with_a_sentence_for_as_long_as_the_operat
     machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
-        assert keeper.held == {
-            WEB: f"{UNIT} is enabled and would start by itself at the next boot; or delete the service"
-        }
+        assert keeper.held == (HeldUnit(unit=WEB, why=ENABLED),)
+        stored(keeper, WEB)
         await told(keeper, WEB)  # no candidate's any more: the operator has read that it would have to be held
-        await asyncio.sleep(10 * HELD_ALONE_S)
+        await asyncio.sleep(LONG_S)
         machine.boot()
         assert not machine.running
         keeper.update({}, ours={}, secured=frozenset())  # the service is gone
         await asyncio.sleep(0.1)
-        assert (machine.secured, keeper.held) == (set(), {})
+        assert is_free(machine, keeper)
 
 
 @in_virtual_time
@@ -88,23 +106,29 @@ async def test_what_is_disabled_meanwhile_is_told_so_that_the_operator_can_let_g
     machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
-        assert WEB in keeper.held
+        assert [one.unit for one in keeper.held] == [WEB]
         machine.enabled.clear()
         await told(keeper, WEB)
-        assert keeper.held == {}
+        assert keeper.held == ()
         await told(keeper)
         assert machine.secured == set()
 
 
 @in_virtual_time
-async def test_what_the_operator_cannot_know_yet_is_held_until_it_had_the_time_to_ask() -> None:
+async def test_what_the_operator_could_not_know_is_held_until_it_has_asked_for_it_once_more() -> None:
     machine = FakeMachine()
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
         machine.enabled.add(UNIT)  # just now, and its order was under way
         await told(keeper)
-        assert UNIT in machine.secured and WEB in keeper.held
-        await told(keeper, WEB)
+        assert UNIT in machine.secured
+        assert keeper.held == (HeldUnit(unit=WEB, why=ENABLED, ask_again=True),)
+        stored(keeper)  # it says so, but nobody has asked for it since
+        await asyncio.sleep(LONG_S)
+        assert UNIT in machine.secured, "however long nobody asks: no operator may live"
+        keeper.update({}, ours={}, secured=frozenset({WEB}))
+        stored(keeper, WEB)
+        assert keeper.held == (HeldUnit(unit=WEB, why=ENABLED),)
         await told(keeper, WEB)
         assert UNIT in machine.secured
         await told(keeper)
@@ -112,15 +136,39 @@ async def test_what_the_operator_cannot_know_yet_is_held_until_it_had_the_time_t
 
 
 @in_virtual_time
-async def test_what_nobody_asks_for_again_is_given_back() -> None:
+async def test_what_was_never_stored_is_held_however_long_it_has_been_seen() -> None:
+    """The session waited for its Lease, so that nothing of its status was written (seed 3300008524)."""
+    machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        await asyncio.sleep(LONG_S)
+        await told(keeper)  # it was given back by somebody who did not know that it would start by itself
+        await asyncio.sleep(LONG_S)
+        machine.boot()
+        assert not machine.running and UNIT in machine.secured
+
+
+@in_virtual_time
+async def test_what_was_said_in_a_hostassignment_before_is_said_anew() -> None:
+    machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        stored(keeper, WEB)
+        keeper.forget_who_has_read()
+        await told(keeper)
+        assert UNIT in machine.secured and [one.ask_again for one in keeper.held] == [True]
+
+
+@in_virtual_time
+async def test_what_would_no_longer_start_by_itself_is_given_back_though_nobody_knew() -> None:
     machine = FakeMachine()
     async with keeping(machine) as keeper:
         await told(keeper, WEB)
         machine.enabled.add(UNIT)
         await told(keeper)
-        assert UNIT in machine.secured
-        await asyncio.sleep(HELD_ALONE_S)
-        assert (machine.secured, keeper.held) == (set(), {})
+        machine.enabled.clear()
+        await asyncio.sleep(LOOK_AGAIN_S + 1)
+        assert is_free(machine, keeper)
 
 
 @in_virtual_time

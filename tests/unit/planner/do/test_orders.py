@@ -309,10 +309,14 @@ def test_what_a_host_is_told_of_maintenance(befall: Befall, said: str) -> None:
     assert made is not None and made.spec.hands_off == said
 
 
-def still_held(world: World) -> None:
+def still_held(world: World, **more: object) -> None:
     raw = world.assignments["n1"].wire()
-    raw["status"]["held"] = [{"unit": "a.service", "why": "enabled, and by hand"}]
+    raw["status"]["held"] = [{"unit": "a.service", "why": "enabled, and by hand", **more}]
     world.put_assignment(world.assignments["n1"].from_wire(raw))
+
+
+def held_unknown(world: World) -> None:
+    still_held(world, askAgain=True)
 
 
 HAS_A = stored(secured=["a.service"])
@@ -328,6 +332,9 @@ HAS_A = stored(secured=["a.service"])
         pytest.param(all_of(HAS_A, still_held), STANDBY, [], id="what the host still holds, and no service names"),
         pytest.param(all_of(HAS_A, still_held), replace(STANDBY, named=frozenset({"a.service"})), ["a.service"],
                      id="what the host still holds stays while a service names it"),
+        pytest.param(held_unknown, STANDBY, ["a.service"], id="what was given back before it was known to be held, and no service names"),
+        pytest.param(all_of(HAS_A, held_unknown), replace(STANDBY, secured=frozenset({"b.service"})), ["a.service", "b.service"],
+                     id="until the host has read that it is asked for again"),
         pytest.param(HAS_A, replace(STANDBY, named=frozenset({"a.service"})), [], id="what it holds no more is given back"),
         pytest.param(holds, Wanted({"uid-web-0": an_order(an_instance(WEB, epoch=2, host="n1"), resources=[unit()])}, {}),
                      ["web.service"], id="units of what is ordered"),
