@@ -113,14 +113,14 @@ class Agent:
         )
         self.supervisor = Supervisor(tools)
         self._standbys = system.standbys(lambda: self.link.mark_dirty())
-        heard = self._on_orders, self._on_published, self._end_session, self._on_another, self._standbys.read
+        listening = self._on_orders, self._on_published, self._end_session, self._on_another, self._standbys.read
         self.link = Link(
             api,
             self.journal,
             host=machine.host,
             machine_uuid=machine.uuid,
             rng=rng,
-            listeners=Listeners(*heard),
+            listeners=Listeners(*listening),
             body=self._status,
         )
         files = SecretFiles(api, machine.host, rng)
