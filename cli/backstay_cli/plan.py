@@ -18,6 +18,7 @@ from backstay_api.objects.names import key_of, slot_of
 from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, faults
 from backstay_operator.planner import whatif
 from backstay_operator.planner.judge.placement import Verdict
+from backstay_operator.planner.judge.restless import MOST_STARTS
 from backstay_operator.planner.know.contents import ConfigMapSeen, seen_in
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.offline import apply, as_if_running
@@ -111,8 +112,9 @@ async def _suppose(session: Session, world: World, one: _Manifest, offline: str)
 def _warn(session: Session, found: Supposed) -> None:
     if found.restless:
         session.err.print(
-            f"This never comes to rest: {listed(found.restless)} would be stopped and started on and on, for what one of them does makes"
-            " another move. Look at their rules about each other, and at placement.failback.",
+            f"This never comes to rest by itself: {listed(found.restless)} would be stopped and started on and on, for what one of them does"
+            f" makes another leave. What has been started anew {MOST_STARTS} times within an hour is left where it is then, against rules and"
+            " preferences. Look at their rules about each other, and at placement.failback.",
             markup=False,
         )
 

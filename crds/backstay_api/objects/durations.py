@@ -27,6 +27,11 @@ def later(wall: str, seconds_: float) -> str:
     return f"{at.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
+def between_s(earlier: str, wall: str) -> float:
+    """Seconds from one time for people to another."""
+    return (datetime.fromisoformat(wall) - datetime.fromisoformat(earlier)).total_seconds()
+
+
 def shifted(wall: str, seconds_: float = 0.0) -> str:
     """A time for people, so long after another, or before it, to the millisecond."""
     at = datetime.fromisoformat(wall) + timedelta(seconds=seconds_)

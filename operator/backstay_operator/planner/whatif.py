@@ -40,14 +40,14 @@ from .do.moves import MOVE_ANNOTATION
 from .do.rounds import begin, in_turn
 from .judge.acceptance import Refused
 from .judge.placement import Verdict
+from .judge.restless import MOST_STARTS, rests
 from .know.world import LeaseSeen, World
 from .offline import as_stored, opens_session, report_as_told
 from .plan import plan
 from .words import joined
 
-MOST_ROUNDS: Final = 100
-_LAST_ROUNDS: Final = 20
-"""Whoever is granted anew in these would be so for ever: all that is settled takes a dozen."""
+MOST_ROUNDS: Final = 300
+"""Only services that do without moves, and start and stop each other on and on, take as many."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Supposed:
     verdicts: tuple[tuple[str, Verdict], ...]
     """Key of the HAInstance, and what the judges say of each host."""
     restless: tuple[str, ...] = ()
-    """Keys of HAInstances that would be stopped and started on and on: nothing is at its end then."""
+    """Keys of HAInstances that would be stopped and started time and again, until they are left where they are (`judge/restless.py`)."""
 
 
 def lose(world: World, host: str, told: Told) -> None:
@@ -130,25 +130,32 @@ def outcome(world: World, before: Mapping[str, str], lost: Iterable[str] = ()) -
     told, epochs = Told(), {key: instance.spec.epoch for key, instance in world.instances.items()}
     for host in lost:
         lose(world, host, told)
-    restless = _until_at_rest(world, told)
+    _until_at_rest(world, told)
     slots, verdicts = _decided(world)
     last = {key: whys[-1] for key, whys in told.whys.items() if whys}
     for key, slot in slots:
         if not (slot.instance and slot.instance.holder):
             told.whys[key].append(why_nowhere(slot))
-    return Supposed(slots, tuple(_changes(world, before, epochs, told)), last, verdicts, restless)
+    return Supposed(slots, tuple(_changes(world, before, epochs, told)), last, verdicts, _restless(world, epochs))
 
 
-def _until_at_rest(world: World, told: Told) -> tuple[str, ...]:
-    """Those that are granted in the last rounds still."""
-    epochs: dict[str, int] = {}
-    for left in reversed(range(MOST_ROUNDS)):
-        if left == _LAST_ROUNDS:
-            epochs = {key: instance.spec.epoch for key, instance in world.instances.items()}
+def _until_at_rest(world: World, told: Told) -> None:
+    for _ in range(MOST_ROUNDS):
         done = [carry_out(world, action, told) for action in plan(world).actions]
         if not any(done):
-            return ()
-    return tuple(sorted(key for key, one in world.instances.items() if one.spec.epoch > epochs.get(key, 0)))
+            return
+
+
+def _restless(world: World, epochs: Mapping[str, int]) -> tuple[str, ...]:
+    """Those that were started anew on the way as often as they may be."""
+    anew = (key for key, one in world.instances.items() if one.spec.epoch >= epochs.get(key, 0) + MOST_STARTS)
+    return tuple(sorted(key for key in anew if _rests(world, key)))
+
+
+def _rests(world: World, key: str) -> bool:
+    instance = world.instances[key]
+    service = world.services.get(instance.service_key)
+    return service is not None and rests(world, service, instance) is not None
 
 
 def why_nowhere(slot: Slot) -> str:

@@ -188,7 +188,7 @@ def test_what_would_never_come_to_rest_is_told_as_that(tmp_path: Path) -> None:
     code, found = told(tmp_path)
     assert code == CHANGES and found["restless"] == ["a-0", "b-0"]
     said = a_cluster().run("plan", "--offline", str(tmp_path / "known")).stderr
-    assert "This never comes to rest: shop/a-0, shop/b-0 would be stopped and started on and on" in " ".join(
+    assert "This never comes to rest by itself: shop/a-0, shop/b-0 would be stopped and started on and on" in " ".join(
         said.split()
     )
 

@@ -11,6 +11,7 @@ from backstay_operator.planner.judge.copies import are_many, instances_of, its_h
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.placement import NoHost, Placed, better_host, must_leave, place
 from backstay_operator.planner.judge.remains import stored_order
+from backstay_operator.planner.judge.restless import Rests, rests
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.annotations import read_annotation
 from backstay_operator.planner.know.holdings import not_ours
@@ -149,7 +150,13 @@ def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) 
     # A Host that we merely cannot read has not been removed: nothing leaves it for that.
     if leave is None or round_.world.cannot_read(Host, holder):
         return None
+    if leave.is_between_services and (rest := rests(round_.world, service, instance)):
+        return _rests(f"{holder} {leave.why}, but {rest.why}", rest)
     return _towards(elsewhere(round_, service, instance), f"{holder} {leave.why}")
+
+
+def _rests(why: str, rest: Rests) -> Stay:
+    return Stay(why, NoHost(why, (), rest.until_s))
 
 
 def elsewhere(
@@ -186,6 +193,8 @@ def _better(round_: Round, service: HAService, instance: HAInstance, holder: str
     better = better_host(round_.world, service, instance, round_.planned)
     if isinstance(better, NoHost):
         return Stay(better.why, better)
+    if better is not None and (rest := rests(round_.world, service, instance)):
+        return _rests(f"{better.why}; but {rest.why}", rest)
     return Move(better, better.why) if better is not None else None
 
 

@@ -45,7 +45,8 @@ def is_apart(ask: Question, facts: HostFacts) -> Rejected | None:
         if near := _near(ask, tie, _hosts_of(ask, tie, is_settled=is_here), facts):
             where = "" if near == facts.name else f" on {near}, with the same {tie.rule.topology_key}"
             has = "what it must be apart from"
-            return Rejected("Apart", f"has {has}", f"have {has} ({_kept_away_by(ask)})", f"{tie.title}{where}")
+            many = f"have {has} ({_kept_away_by(ask)})"
+            return Rejected("Apart", f"has {has}", many, f"{tie.title}{where}", is_between_services=True)
     return None
 
 
@@ -74,7 +75,8 @@ def _together(ask: Question, facts: HostFacts, lost: str = "") -> Rejected | Non
             continue
         where = f"is on {listed(sorted(hosts))}" if hosts else "runs nowhere"
         lacks = "what it must run together with"
-        return Rejected("Together", f"lacks {lacks}", f"lack {lacks}{_bound_to(ask)}", f"{tie.title} {where}")
+        many = f"lack {lacks}{_bound_to(ask)}"
+        return Rejected("Together", f"lacks {lacks}", many, f"{tie.title} {where}", is_between_services=True)
     return None
 
 

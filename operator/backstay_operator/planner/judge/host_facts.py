@@ -37,6 +37,8 @@ class Rejected:
     """What passes by itself, or is asked for and mended within minutes: whoever wishes for this host may wait for it."""
     is_unanswered: bool = False
     """Because it has yet to say something that it is asked."""
+    is_between_services: bool = False
+    """For what another service has done, which may yet do it again (`restless.py`)."""
     look_again_s: float | None = None
     """When it will be over though nobody writes anything, on the clock of `World.now_s`."""
     reason: str = ""

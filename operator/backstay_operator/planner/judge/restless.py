@@ -1,0 +1,57 @@
+"""Who has been started anew time and again stays where it is: what one service does may make another leave, and that the first, on and on.
+
+Such a circle may go through many services, and comes and goes with labels, so that nobody looks for it: grants are counted, whatever they
+were made for, be it to the same host. Only rules between services and preferences are held up by it, never a person's word, a drain or a
+failure.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from backstay_api.objects.durations import between_s, later
+from backstay_api.objects.models import HAInstance, HAService
+from backstay_api.objects.models.instance import GrantRecord
+from backstay_operator.planner.know.clearing import is_forgotten
+from backstay_operator.planner.know.world import Failed, World
+
+MOST_STARTS: Final = 4
+"""After the first: an HAInstance remembers five grants."""
+PERIOD_S: Final = 3600.0
+
+
+class Rests(NamedTuple):
+    """It stays."""
+
+    why: str
+    until_s: float
+    """On the clock of `World.now_s`."""
+
+
+def rests(world: World, service: HAService, instance: HAInstance) -> Rests | None:
+    """Whether rules and preferences leave it where it is for now."""
+    anew = (instance.spec.grants or [])[:MOST_STARTS]
+    if (
+        len(anew) < MOST_STARTS
+        or instance.spec.epoch <= MOST_STARTS
+        or not all(_counts(world, service, instance, one) for one in anew)
+    ):
+        return None
+    name, last = service.metadata.name, anew[-1]
+    until = later(last.at, PERIOD_S)
+    why = (
+        f"it has been started anew {MOST_STARTS} times within an hour, and stays until {until}: rules or preferences of services may"
+        f" contradict each other"
+        f" (`backstay explain {name} --last`); `backstay clear {name} --reason WHY` lets it go on at once"
+    )
+    return Rests(why, world.now_s + PERIOD_S - _ago_s(world, last))
+
+
+def _counts(world: World, service: HAService, instance: HAInstance, grant: GrantRecord) -> bool:
+    is_new = _ago_s(world, grant) < PERIOD_S
+    return is_new and not is_forgotten(service, Failed(instance.metadata.name, grant.host, grant.epoch))
+
+
+def _ago_s(world: World, grant: GrantRecord) -> float:
+    """By the clocks of operators: it is a matter of comfort alone."""
+    return between_s(grant.at, world.wall)
