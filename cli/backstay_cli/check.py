@@ -40,6 +40,7 @@ POLICIES: Final = (
     "backstay-ours",
     "backstay-service-classes",
     "backstay-service-classes-scale",
+    "backstay-surveys",
     "backstay-tokens",
 )
 """What the chart installs, unless `admissionPolicies.enabled` is false."""

@@ -1,4 +1,4 @@
-"""`backstay discover --from SURVEY`: a draft of a manifest, in which each line says why it is there; or what a manifest lacks (`--diff`)."""
+"""`backstay discover HOST UNIT`: a draft of a manifest, in which each line says why it is there; or what a manifest lacks (`--diff`)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from .drafting.recipes import Baseline, Recipe, recipes_of
 from .drafting.rules import needs_of
 from .drafting.writing import Unwritable, added
 from .session import FAILED, NOT_WELL, WELL, Session, Stop
+from .surveying import survey_of
 
 _DATA: Final = "backstay_cli.drafting"
 
@@ -28,12 +29,15 @@ _DATA: Final = "backstay_cli.drafting"
 async def discover(
     session: Session,
     place: Annotated[
-        list[str] | None, typer.Argument(help="HOST UNIT: later. Today use --from.", metavar="[HOST UNIT]")
+        list[str] | None,
+        typer.Argument(help="The host to ask, and the unit that does the work there.", metavar="[HOST UNIT]"),
     ] = None,
     from_: Annotated[
         str,
         typer.Option(
-            "--from", help="What `backstay-agent survey UNIT` has written; - is standard input.", metavar="FILE"
+            "--from",
+            help="Ask no host: what `backstay-agent survey UNIT` has written there; - is standard input.",
+            metavar="FILE",
         ),
     ] = "",
     diff: Annotated[
@@ -43,10 +47,8 @@ async def discover(
         str, typer.Option(help="A manifest: add to it what is used and not declared there.", metavar="FILE")
     ] = "",
 ) -> int:
-    """Find out what a service needs: a draft of its manifest, from what a host says that the unit uses. Asks no API server."""
-    if not from_:
-        raise Stop(_instead(place or []), 2)
-    survey = _survey(from_)
+    """Find out what a service needs: a draft of its manifest, from what a host says that the unit uses."""
+    survey = await _asked(session, place or [], from_)
     needs = needs_of(survey, recipes(), shipped_baseline())
     if diff and write:
         raise Stop("--diff says what --write would add: give one of them", 2)
@@ -66,9 +68,14 @@ async def discover(
     return NOT_WELL if open_questions else WELL
 
 
-def _instead(place: list[str]) -> str:
-    host, unit = (*place[:2], *("HOST", "UNIT")[len(place) :])
-    return f"hosts are not asked through the API server yet: run `ssh {host} sudo backstay-agent survey {unit} | backstay discover --from -`"
+async def _asked(session: Session, place: list[str], file: str) -> Survey:
+    if file and place:
+        raise Stop("--from says where the survey is: name no host beside it", 2)
+    if file:
+        return _survey(file)
+    if len(place) != 2:
+        raise Stop("name a host and the unit that does the work there, or a survey with --from", 2)
+    return await survey_of(session, *place)
 
 
 def _survey(file: str) -> Survey:

@@ -28,6 +28,7 @@ from backstay_api.process.garbage import collect_for_ever, postpone_full_collect
 from . import host_checks
 from .addresses import follow, own_addresses
 from .agent import Agent, Machine, Settings
+from .asked_surveys import AskedSurveys, looking
 from .cluster.tokens import renew_token
 from .config import Config, boot_id, facts, machine_uuid, read_config
 from .core.leaving import why_not_stop
@@ -160,10 +161,12 @@ def _options() -> argparse.ArgumentParser:
 async def _run(config: Config, machine: Machine) -> None:
     rng = random.Random()
     api = HttpApi(config.api, rng=rng)
+    keeps = (config.run_dir, config.state_dir)
+    system = RealHostSystem(rng=rng, keeps=keeps, mount_roots=config.mount_roots)
     agent = Agent(
         api,
         RealDisk(run_dir=config.run_dir, state_dir=config.state_dir),
-        RealHostSystem(rng=rng, keeps=(config.run_dir, config.state_dir), mount_roots=config.mount_roots),
+        system,
         machine,
         rng=random.SystemRandom(),  # nonces must differ between machines that boot at the same moment
         settings=Settings(facts=facts(await own_addresses()), wall=_wall),
@@ -181,9 +184,10 @@ async def _run(config: Config, machine: Machine) -> None:
         tasks.create_task(_tell_systemd(agent), name="for systemd")
         tasks.create_task(_end_when_told(told, agent, task), name="end")
         tasks.create_task(follow(lambda found: agent.learn(addresses=found)), name="addresses")
-        keeps = (config.run_dir, config.state_dir)
         checks = host_checks.follow(agent.examined, keeps, wall_s=_wall_s, asked=lambda: agent.checks)
         tasks.create_task(checks, name="checks of the host")
+        surveys = AskedSurveys(api, machine.host, looking(system.policy.unit_refusal), _wall, rng)
+        tasks.create_task(surveys.run(), name="surveys")
         await _add_what_is_optional(tasks, config, agent, api)
 
 

@@ -25,12 +25,12 @@ from backstay_api.objects.models import (
     HostAssignment,
     ServiceClass,
 )
-from backstay_api.objects.object_kinds import OWN_KINDS
+from backstay_api.objects.object_kinds import HOST_SURVEYS, OWN_KINDS
 from backstay_dev.lab.controlplane import ControlPlane
 
 Json = dict[str, Any]
 
-KINDS: dict[type[Any], Kind[Any]] = dict(zip(ALL_OBJECTS, OWN_KINDS, strict=True))
+KINDS: dict[type[Any], Kind[Any]] = dict(zip(ALL_OBJECTS, (*OWN_KINDS, HOST_SURVEYS), strict=True))
 SCHEMAS = {model: object_schema(model)["properties"] for model in ALL_OBJECTS}
 MINIMAL: dict[type[Any], Json] = {
     HAService: {"resources": [{"name": "web", "systemd": {"unit": "web.service"}}]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,11 @@ class Replicas(Generic[D]):
         """What is told of it: where a story went another way."""
         events = self.hosts.lab.plane.kubectl("get", "events", "-n", NAMESPACE, "--sort-by=.lastTimestamp")
         return f"{self.hosts.backstay('explain', self.name, '-n', NAMESPACE)}\n{events}"
+
+    def warnings(self) -> int:
+        """How often something was wrong with it: on a machine that is busy enough a copy that works may fail its probe."""
+        found = json.loads(self.hosts.lab.plane.kubectl("get", "events.events.k8s.io", "-n", NAMESPACE, "-o", "json"))
+        return sum((one.get("series") or {}).get("count", 1) for one in found["items"] if one["type"] == "Warning")
 
     def until_promoted(self, is_well: Callable[[str], bool], seen: Callable[[], object], other_than: str = "") -> str:
         """The host that its status names, another one than that, once all is well with it there."""

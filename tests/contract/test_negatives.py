@@ -26,6 +26,7 @@ pytestmark = pytest.mark.api
 
 OURS = "/apis/backstay.dev/v1alpha1"
 ASSIGNMENTS = f"{OURS}/hostassignments"
+SURVEYS = f"{OURS}/hostsurveys"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{lease.NAMESPACE}/leases"
 CORE = "/api/v1/namespaces"
 SERVICES = f"{OURS}/namespaces/shop/haservices"
@@ -114,6 +115,10 @@ WEB = of_ours("HAService", "web", {"resources": [{"name": "web", "systemd": {"un
         pytest.param("GET", f"{ASSIGNMENTS}/n2", None, id="1 reads another's assignment"),
         pytest.param("GET", ASSIGNMENTS, None, id="1 or all of them"),
         pytest.param("PUT", f"{ASSIGNMENTS}/n2/status", of_ours("HostAssignment", "n2", {}), id="1 writes another's"),
+        pytest.param("GET", f"{SURVEYS}?fieldSelector=metadata.name%3Dn2", None, id="1 reads what another is asked"),
+        pytest.param("GET", SURVEYS, None, id="1 or all are"),
+        pytest.param("PUT", f"{SURVEYS}/n2/status", of_ours("HostSurvey", "n2", {}), id="1 answers for another"),
+        pytest.param("POST", SURVEYS, of_ours("HostSurvey", "n1", {}), id="1 or asks"),
         pytest.param("PUT", f"{LEASES}/n2", lease.write(replace(HELD, host="n2", renewal=9)), id="2 renews another's"),
         pytest.param("PUT", f"{LEASES}/n2", lease.write(replace(HELD, host="n2", sealed=True)), id="3 seals another"),
         pytest.param("POST", INSTANCES, of_ours("HAInstance", "web-0", instance(0, None, None)), id="5 makes a lock"),
@@ -168,6 +173,32 @@ def test_a_host_reads_and_renews_what_is_its_own(plane: ControlPlane, n1: Identi
     body = stored(plane, f"{LEASES}/n1")
     body["metadata"]["annotations"]["backstay.dev/renewal"] = "2"
     assert n1("PUT", f"{LEASES}/n1", body)[0] == 200
+
+
+ASKED = {"unit": "web.service", "by": "system:serviceaccount:shop:admin", "until": "2027-01-01T00:00:00Z"}
+
+
+def test_what_a_unit_uses_is_asked_by_host_admins_in_their_own_names_and_answered_by_that_host(
+    plane: ControlPlane, n1: Identity, tenant: Identity, admin: Identity, enroller: Identity
+) -> None:
+    asked = of_ours("HostSurvey", "n1", ASKED)
+    for somebody in (tenant, enroller):
+        assert somebody("POST", SURVEYS, asked)[0] == 403
+    code, said = admin("POST", SURVEYS, of_ours("HostSurvey", "n1", {**ASKED, "by": "bob"}))
+    assert (code, "spec.by must be system:serviceaccount:shop:admin" in said) == (403, True), said
+    assert admin("POST", SURVEYS, asked)[0] == 201
+    assert tenant("GET", f"{SURVEYS}/n1")[0] == 403, "it names paths and users of the host"
+    found = stored(plane, f"{SURVEYS}/n1")
+    code, said = admin("PUT", f"{SURVEYS}/n1/status", {**found, "status": {"phase": "Failed"}})
+    assert code == 403, said
+    assert n1("GET", f"{SURVEYS}?fieldSelector=metadata.name%3Dn1")[0] == 200
+    assert n1("PUT", f"{SURVEYS}/n1", {**found, "spec": {**ASKED, "unit": "ssh.service"}})[0] == 403
+    assert n1("PUT", f"{SURVEYS}/n1/status", {**found, "status": {"phase": "Done", "document": "{}"}})[0] == 200
+    found = stored(plane, f"{SURVEYS}/n1")
+    assert found["status"] == {"phase": "Done", "document": "{}"}
+    answer = plane.kubectl("get", "hsv", "n1")
+    assert "web.service" in answer and "Done" in answer
+    assert admin("DELETE", f"{SURVEYS}/n1")[0] == 200
 
 
 @pytest.mark.parametrize(

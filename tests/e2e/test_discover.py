@@ -28,6 +28,12 @@ from backstay_testing.cases import applied, until_ready, until_standby
 pytestmark = [pytest.mark.api, pytest.mark.hosts]
 
 INSTALL = Path(__file__).resolve().parents[1] / "golden" / "nginx" / "install.sh"
+ASKED = """\
+[Service]
+EnvironmentFile=/etc/default/asked
+User=daemon
+ExecStart=/usr/bin/python3 -m http.server 8123
+"""
 SURVEY = ("env", f"PYTHONPATH={AGENT_CODE}", "python3", "-m", "backstay_agent.main", "survey")
 
 
@@ -75,6 +81,32 @@ def test_a_draft_is_applied_as_it_is_and_the_service_runs_and_fails_over(stage: 
         until_ready(play, on=second)
         assert answers(stage.lab[second])
     stage.lab.tidy()
+
+
+def test_a_host_is_asked_through_the_api_server_and_says_the_same(stage: FaultLab, tmp_path: Path) -> None:
+    """By its agent, whose own rights on the host are a part of what that has, so that a look sees all there is."""
+    host = stage.lab["n1"]
+    host.write_file("/etc/default/asked", "GREETING=hello\n")
+    host.write_file("/etc/systemd/system/asked.service", ASKED)
+    host.run("systemctl", "daemon-reload")
+    host.run("systemctl", "start", "asked.service")
+    here = needs_of(parse_survey(survey_of(host, "asked.service")), recipes(), shipped_baseline())
+    code, answer, said = asked(stage, "n1", "asked")
+    assert code in (0, 5) and "n1 looks at asked.service" in said
+    told = {(one["kind"], json.dumps(one["spec"], sort_keys=True)) for one in json.loads(answer)["needs"]}
+    assert told == {(one.kind, json.dumps(dict(one.spec), sort_keys=True)) for one in here if not one.is_left_out}
+    assert ("file", '{"path": "/etc/default/asked"}') in told and "hello" not in answer
+    assert stage.lab.plane.kubectl("get", "hostsurveys", "-o", "name") == ""
+    code, _, said = asked(stage, "n1", "no-such-thing.service")
+    assert (code, "n1 could not look at no-such-thing.service" in said) == (1, True), said
+    host.run("systemctl", "stop", "asked.service")
+
+
+def asked(stage: FaultLab, *words: str) -> tuple[int, str, str]:
+    kubeconfig = ("--kubeconfig", str(stage.lab.plane.admin_kubeconfig))
+    command = [sys.executable, "-m", "backstay_cli.main", *kubeconfig, "discover", *words, "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": PYTHONPATH}, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def discover(folder: Path, survey: str, *words: str) -> str:

@@ -14,3 +14,5 @@ MOST_CONTENT_BYTES: Final = 64 * 1024
 """Of the contents of all files of one service, as hosts are told them: so that there is room for the rest, and for other services."""
 MOST_ATTRIBUTES: Final = 64
 """That agents with roles have set, of one service on one host; and that one host is told of the others."""
+MOST_DOCUMENT: Final = 256 * 1024
+"""Characters of what a host has found out about one unit."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from . import lease
 from .kinds import Kind, Ref, T
 from .lease import HostLease
-from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, ResourceClaim, ServiceClass
+from .models import FenceRequest, HAInstance, HAService, Host, HostAssignment, HostSurvey, ResourceClaim, ServiceClass
 from .models.base import GROUP, VERSION, Object
 from .names import key_of
 
@@ -82,6 +82,8 @@ HOST_ASSIGNMENTS: Final = _kind(HostAssignment)
 FENCE_REQUESTS: Final = _kind(FenceRequest)
 RESOURCE_CLAIMS: Final = _kind(ResourceClaim)
 SERVICE_CLASSES: Final = _kind(ServiceClass)
+HOST_SURVEYS: Final = _kind(HostSurvey)
+"""Between a person and one agent alone: no other program of ours reads them, nor does `view`."""
 HOST_LEASES: Final[Kind[HostLease | Unreadable]] = Kind(
     "coordination.k8s.io",
     "v1",
@@ -102,7 +104,7 @@ OWN_KINDS: Final[tuple[Kind[Any], ...]] = (
     RESOURCE_CLAIMS,
     SERVICE_CLASSES,
 )
-"""Those of our API group."""
+"""Those of our API group that the operator reads."""
 ALL_KINDS: Final[tuple[Kind[Any], ...]] = (*OWN_KINDS, HOST_LEASES)
 AnyObject = HAService | HAInstance | Host | HostAssignment | FenceRequest | ResourceClaim | ServiceClass | HostLease
 """What one of them is read as; whoever tells them apart by a `match` is held by mypy to know them all."""

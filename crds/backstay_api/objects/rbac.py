@@ -32,6 +32,7 @@ from .object_kinds import (
     HA_INSTANCES,
     HA_SERVICES,
     HOST_ASSIGNMENTS,
+    HOST_SURVEYS,
     HOSTS,
     OWN_KINDS,
     RESOURCE_CLAIMS,
@@ -145,6 +146,7 @@ EDITORS: Final[list[Rule]] = [
 HOST_ADMINS: Final[list[Rule]] = [
     *VIEWERS,
     _of(HOSTS, "create", "update", "patch", "delete", ENROL_VERB),
+    _of(HOST_SURVEYS, "get", "list", "watch", "create", "delete"),
 ]
 """Who may add, describe, drain and remove hosts. A fence device is power over the host, so nobody has this by default."""
 
@@ -176,10 +178,12 @@ def agent_cluster_role(host: str) -> str:
 
 
 def agent(host: str) -> list[Rule]:
-    """Cluster-wide: its own assignment, by name; and which cluster this is."""
+    """Cluster-wide: its own assignment, and what people ask of it, by name; and which cluster this is."""
     return [
         _of(HOST_ASSIGNMENTS, *_LOOK, name=host),
         _status_of(HOST_ASSIGNMENTS, "update", name=host),
+        _of(HOST_SURVEYS, "list", "watch", name=host),
+        _status_of(HOST_SURVEYS, "update", name=host),
         WHICH_CLUSTER,
     ]
 
@@ -208,6 +212,8 @@ def _identities(*verbs: str) -> list[Rule]:
         # people from using them (backstay-ours), and from other ClusterRoles than those of hosts (backstay-enrolment).
         _of(HOST_ASSIGNMENTS, *_LOOK),
         _status_of(HOST_ASSIGNMENTS, "update"),
+        _of(HOST_SURVEYS, "list", "watch"),
+        _status_of(HOST_SURVEYS, "update"),
         WHICH_CLUSTER,
     ]
 

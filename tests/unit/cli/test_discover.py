@@ -1,17 +1,27 @@
-"""`backstay discover`: what it prints and how it ends. It asks no API server."""
+"""`backstay discover`: what it asks, what it prints and how it ends."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 from pathlib import Path
 
 import pytest
 import yaml
 
+from backstay_agent.asked_surveys import AskedSurveys, Look, NoAnswer
+from backstay_api.client.errors import NotFound
+from backstay_api.memory.server import MemoryApi
+from backstay_api.objects.durations import later
+from backstay_api.objects.kinds import unread
+from backstay_api.objects.models import HostSurvey
+from backstay_api.objects.object_kinds import HOST_SURVEYS
 from backstay_api.objects.survey import SocketFacts, survey_text
 from backstay_cli.discover import recipes, shipped_baseline
-from backstay_cli.session import FAILED, NOT_WELL, WELL
-from backstay_testing.cli_scene import Cluster
+from backstay_cli.session import FAILED, NO_SUCH_THING, NOT_NOW, NOT_WELL, WELL
+from backstay_testing.builders import a_host
+from backstay_testing.cli_scene import NOW, Cluster
 from backstay_testing.surveys import a_path, a_survey
 
 OPEN = SocketFacts("tcp", "Listens", "::", 80)
@@ -44,15 +54,9 @@ def test_for_programs_all_needs_are_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        pytest.param(
-            [], 2, "run `ssh HOST sudo backstay-agent survey UNIT | backstay discover --from -`", id="nothing"
-        ),
-        pytest.param(
-            ["n1", "a.service"],
-            2,
-            "run `ssh n1 sudo backstay-agent survey a.service | backstay discover --from -`",
-            id="a host and a unit",
-        ),
+        pytest.param([], 2, "name a host and the unit that does the work there, or a survey with --from", id="nothing"),
+        pytest.param(["n1"], 2, "name a host and the unit that does the work there", id="a host alone"),
+        pytest.param(["n1", "a", "--from", "-"], 2, "--from says where the survey is", id="both"),
         pytest.param(["--from", "/nowhere"], FAILED, "/nowhere cannot be read: No such file", id="no such file"),
     ],
 )
@@ -125,3 +129,91 @@ def test_a_manifest_that_cannot_be_written_is_left_as_it_is(tmp_path: Path) -> N
     answer = Cluster().run("discover", "--from", survey, "--write", str(file))
     assert answer.exit_code == FAILED and "is left as it is" in answer.stderr
     assert file.read_text().startswith("kind: HAService\nspec: {resources: [")
+
+
+# --- asked through the API server ------------------------------------------------------------------------------------
+
+
+def with_agent(look: Look, *, lives: bool = True) -> Cluster:
+    """A cluster with the host n1, whose agent answers with this look."""
+    cluster = Cluster()
+    cluster.put(a_host("n1"))
+    lives_on: list[asyncio.Task[None]] = []
+
+    def live() -> None:
+        agent = AskedSurveys(MemoryApi(cluster.store), "n1", look, lambda: NOW, random.Random(1))
+        lives_on.append(asyncio.get_running_loop().create_task(agent.run()))
+
+    cluster.meanwhile = live if lives else lambda: None
+    return cluster
+
+
+async def found(unit: str) -> str:
+    await asyncio.sleep(2)
+    return survey_text(a_survey(a_path("/etc/default/shop", "Environment")))
+
+
+async def not_found(unit: str) -> str:
+    raise NoAnswer(f"{unit}: systemd says: it is not there")
+
+
+async def nonsense(unit: str) -> str:
+    return "Segmentation fault"
+
+
+async def hangs(unit: str) -> str:
+    await asyncio.Event().wait()
+    return ""
+
+
+def is_asked(cluster: Cluster) -> bool:
+    try:
+        cluster.get(HostSurvey, "n1")
+    except NotFound:
+        return False
+    return True
+
+
+def test_a_host_is_asked_and_its_answer_is_drafted_and_nothing_is_left() -> None:
+    cluster = with_agent(found)
+    answer = cluster.run("discover", "n1", "shop")
+    assert answer.exit_code == WELL and "n1 looks at shop.service" in answer.stderr
+    assert yaml.safe_load(answer.stdout)["metadata"] == {"name": "shop", "namespace": "default"}
+    assert not is_asked(cluster)
+
+
+@pytest.mark.parametrize(
+    ("look", "lives", "host", "code", "said"),
+    [
+        pytest.param(found, True, "n9", NO_SUCH_THING, "there is no host n9", id="no such host"),
+        pytest.param(found, False, "n1", NOT_NOW, "n1 has not begun: its agent does not live", id="nobody answers"),
+        pytest.param(not_found, True, "n1", FAILED, "n1 could not look at shop.service: shop.service: systemd", id="no unit"),
+        pytest.param(nonsense, True, "n1", FAILED, "what n1 says of shop.service is no survey: it is not JSON", id="nonsense"),
+        pytest.param(hangs, True, "n1", NOT_NOW, "n1 was not done with its look at shop.service after 90 s", id="it hangs"),
+    ],
+)  # fmt: skip
+def test_why_a_host_does_not_answer_is_said_and_nothing_is_left(
+    look: Look, lives: bool, host: str, code: int, said: str
+) -> None:
+    cluster = with_agent(look, lives=lives)
+    answer = cluster.run("discover", host, "shop.service")
+    assert answer.exit_code == code and said in answer.stderr and not is_asked(cluster)
+
+
+def asks_already(cluster: Cluster, until: str) -> None:
+    spec = {"unit": "other.service", "by": "bob", "until": until}
+    cluster.create(unread(HOST_SURVEYS), {"metadata": {"name": "n1"}, "spec": spec})
+
+
+def test_who_asks_while_another_is_answered_waits_his_turn() -> None:
+    cluster = with_agent(found)
+    asks_already(cluster, later(NOW, 30))
+    answer = cluster.run("discover", "n1", "shop.service")
+    assert answer.exit_code == NOT_NOW and "bob has other.service surveyed on n1 now, until" in answer.stderr
+    assert is_asked(cluster)
+
+
+def test_a_question_that_nobody_waits_for_any_more_makes_way() -> None:
+    cluster = with_agent(found)
+    asks_already(cluster, later(NOW, -30))
+    assert cluster.run("discover", "n1", "shop.service").exit_code == WELL and not is_asked(cluster)

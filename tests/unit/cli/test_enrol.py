@@ -28,6 +28,18 @@ def test_an_agent_may_do_what_it_needs_and_nothing_else() -> None:
             "resourceNames": ["n1"],
             "verbs": ["update"],
         },
+        {
+            "apiGroups": ["backstay.dev"],
+            "resources": ["hostsurveys"],
+            "resourceNames": ["n1"],
+            "verbs": ["list", "watch"],
+        },
+        {
+            "apiGroups": ["backstay.dev"],
+            "resources": ["hostsurveys/status"],
+            "resourceNames": ["n1"],
+            "verbs": ["update"],
+        },
         {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": ["kube-system"], "verbs": ["get"]},
     ]
     assert rbac.agent_in_hosts("n1") == [

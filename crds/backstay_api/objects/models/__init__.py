@@ -11,6 +11,7 @@ from .host import Host
 from .instance import HAInstance
 from .service import HAService
 from .service_class import ServiceClass
+from .survey import HostSurvey
 
 __all__ = [
     "ALL_OBJECTS",
@@ -19,8 +20,9 @@ __all__ = [
     "HAService",
     "Host",
     "HostAssignment",
+    "HostSurvey",
     "ResourceClaim",
     "ServiceClass",
 ]
 
-ALL_OBJECTS = (HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim, ServiceClass)
+ALL_OBJECTS = (HAService, HAInstance, Host, HostAssignment, FenceRequest, ResourceClaim, ServiceClass, HostSurvey)
