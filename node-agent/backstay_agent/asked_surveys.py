@@ -50,12 +50,12 @@ _PLACES: Final = tuple(os.path.abspath(path) for path in sys.path if path)
 """Where this program's own modules are."""
 
 
-class NoAnswer(Exception):
+class CannotLook(Exception):
     """There is no answer; the message says why."""
 
 
 Look = Callable[[str], Awaitable[str]]
-"""What a unit uses, as a document. Raises NoAnswer."""
+"""What a unit uses, as a document. Raises CannotLook."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ class AskedSurveys:
         asked = await self._say(asked, {"phase": "Running"})
         try:
             document = await self.look(unit)
-        except NoAnswer as error:
+        except CannotLook as error:
             await self._say(asked, {"phase": "Failed", "why": clip(str(error))})
             return
         if len(document) > MOST_DOCUMENT:
@@ -138,25 +138,25 @@ def _of(body: Raw, part: str) -> Mapping[str, Any]:
 
 
 async def look_here(unit: str) -> str:
-    """Run `backstay-agent survey` of this very program, and read what it writes. Raises NoAnswer."""
+    """Run `backstay-agent survey` of this very program, and read what it writes. Raises CannotLook."""
     inside = (sys.executable, "-IB", "-c", _INSIDE, unit, *_PLACES)
     walls = (f"--property={wall}" for wall in _WALLS)
     words = ("systemd-run", "--quiet", "--pipe", "--wait", "--collect", *walls, "--", *inside)
     try:
         process = await asyncio.create_subprocess_exec(*words, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
     except OSError as error:
-        raise NoAnswer(f"systemd-run cannot be started: {error.strerror}") from error
+        raise CannotLook(f"systemd-run cannot be started: {error.strerror}") from error
     try:
         async with asyncio.timeout(LIMIT_S):
             out, err = await process.communicate()
     except TimeoutError:
-        raise NoAnswer(f"it was not done after {LIMIT_S:g} s") from None
+        raise CannotLook(f"it was not done after {LIMIT_S:g} s") from None
     finally:
         with suppress(ProcessLookupError):
             process.kill()
     if process.returncode:
         said = " ".join(err.decode(errors="replace").split()).removeprefix("backstay-agent survey: ")
-        raise NoAnswer(said or f"it ended with exit code {process.returncode}")
+        raise CannotLook(said or f"it ended with exit code {process.returncode}")
     return out.decode(errors="replace")
 
 
@@ -165,7 +165,7 @@ def looking(refusal: Callable[[str], str], look: Look = look_here) -> Look:
 
     async def allowed(unit: str) -> str:
         if why := refusal(unit):
-            raise NoAnswer(why)
+            raise CannotLook(why)
         return await look(unit)
 
     return allowed

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.asked_surveys import HOST_SURVEYS, AskedSurveys, Look, NoAnswer, looking
+from backstay_agent.asked_surveys import HOST_SURVEYS, AskedSurveys, Look, CannotLook, looking
 from backstay_api.client.errors import NotFound
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, NoFaults, Request
 from backstay_api.objects.bounds import MOST_DOCUMENT
@@ -121,7 +121,7 @@ async def test_who_takes_the_question_back_stops_nobody_else_from_being_answered
 
 
 async def refuse(unit: str) -> str:
-    raise NoAnswer(f"{unit}: there is no such unit {'x' * 5000}")
+    raise CannotLook(f"{unit}: there is no such unit {'x' * 5000}")
 
 
 async def too_long(unit: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backstay_agent.asked_surveys import AskedSurveys, Look, NoAnswer
+from backstay_agent.asked_surveys import AskedSurveys, Look, CannotLook
 from backstay_api.client.errors import NotFound
 from backstay_api.memory.server import MemoryApi
 from backstay_api.objects.durations import later
@@ -154,7 +154,7 @@ async def found(unit: str) -> str:
 
 
 async def not_found(unit: str) -> str:
-    raise NoAnswer(f"{unit}: systemd says: it is not there")
+    raise CannotLook(f"{unit}: systemd says: it is not there")
 
 
 async def nonsense(unit: str) -> str:
