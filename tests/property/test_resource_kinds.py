@@ -17,6 +17,7 @@ from backstay_api.objects.resource_kinds import (
     identity,
     is_address,
     kinds_in,
+    likely_start_order,
     units_of,
 )
 from backstay_api.objects.unit_names import canonical_unit
@@ -91,3 +92,11 @@ def test_every_spelling_of_a_unit_is_one_name(stem: list[tuple[str, str]]) -> No
         spelled += "\\" + how.format(ord(letter)) if is_escaped else letter
         one_form += f"\\x{ord(letter):02x}" if is_escaped and letter in "-@" else letter
     assert canonical_unit(f"{spelled}.service") == f"{one_form}.service"
+
+
+def test_where_nothing_says_in_which_order_they_were_started_what_carries_others_is_first_and_addresses_last() -> None:
+    address = plain.RenderedResource(name="a", virtual_ip=plain.VirtualIP(address="192.0.2.1/24"))
+    disk = plain.RenderedResource(name="d", mount=plain.Mount(device="/dev/sdb", path="/srv/a"))
+    units = (plain.Systemd(unit=f"{name}.service") for name in "so")
+    server, other = (plain.RenderedResource(name=unit.unit, systemd=unit) for unit in units)
+    assert likely_start_order([address, server, disk, other]) == [disk, server, other, address]

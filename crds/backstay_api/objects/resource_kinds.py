@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from . import commands, editions, ocf_roles, policy_words, prerequisites, unit_settings
 from .addresses import canonical_address, unusable_address, unusable_route
@@ -28,6 +28,7 @@ ON_HOSTS: Final[tuple[ClaimType, ...]] = ("Unit", "Command", "Ocf", "Path")
 """What belongs to somebody host by host; everything else belongs to one service in the whole cluster."""
 # 128 bits: no two things share a name by chance, and the name stays readable in a terminal.
 _HASH_CHARS: Final = 32
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, order=True)
@@ -98,6 +99,8 @@ class ResourceKind:
     """Units of the host's systemd that must not start without our word."""
     is_address: bool = False
     """It only leads to what serves: it stays up while that is restarted, and a port that its probes ask is not its own."""
+    carries: bool = False
+    """Others may run on it: where nothing says in which order they were started, it is stopped last."""
     work: Callable[[Any], object] = lambda spec: spec
     """What of it is carried out by a start: an edit of anything else needs no restart."""
     live: Callable[[Any], object] = lambda spec: None
@@ -160,6 +163,11 @@ def is_prerequisite(resource: Any) -> bool:
 def is_address(resource: Any) -> bool:
     """Whether it only leads to what serves."""
     return any(kind.is_address for kind, _ in kinds_in([resource]))
+
+
+def likely_start_order(resources: Iterable[T]) -> list[T]:
+    """Where nothing says in which order they were started: what may carry others first, what only leads to them last."""
+    return sorted(resources, key=lambda one: (not any(kind.carries for kind, _ in kinds_in([one])), is_address(one)))
 
 
 def tells_score(resource: Any) -> bool:
@@ -291,6 +299,7 @@ RESOURCE_KINDS: Final[tuple[ResourceKind, ...]] = (
         policy=lambda mount: policy_words.of_mount(canonical_device(mount.device), mount, is_bind=is_bind(mount)),
         claims=_mount_claims,
         strategy="Share",
+        carries=True,
         is_implemented=True,
         work=lambda mount: (canonical_device(mount.device), mount.path, mount.fs_type, tuple(mount.options or ())),
         fault=senseless_mount,

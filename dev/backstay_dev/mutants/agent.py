@@ -310,4 +310,18 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         'self.held, self.trouble = sent_at_s, True, ""',
         f"{UNIT}/agent/test_understanding.py",
     ),
+    one(
+        "an address goes before what it leads to, also where nothing says which was started first",
+        f"{AGENT}/run/supervisor.py",
+        "likely_start_order(leftovers)]",
+        "leftovers]",
+        f"{UNIT}/agent/test_restarted.py",
+    ),
+    one(
+        "what others may run on goes last, where nothing says which was started first",
+        "crds/backstay_api/objects/resource_kinds.py",
+        "        carries=True,\n",
+        "",
+        "tests/property/test_resource_kinds.py",
+    ),
 )

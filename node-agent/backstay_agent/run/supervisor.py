@@ -22,7 +22,7 @@ from backstay_agent.store.journal import Found, Journal
 from backstay_api.objects.edits import same_work
 from backstay_api.objects.ocf_roles import has_roles
 from backstay_api.objects.plain import InstanceOrder, InstanceReport, RenderedResource
-from backstay_api.objects.resource_kinds import claims_of
+from backstay_api.objects.resource_kinds import claims_of, likely_start_order
 from backstay_api.process.waiting import clock_s, within
 
 from .roles import Copy
@@ -241,7 +241,7 @@ class Supervisor:
                 "unrecorded resource, running or with an open gate",
                 extra={"resources": ", ".join(resource.name for resource in unrecorded)},
             )
-            if await self._stopped(unrecorded):
+            if await self._stopped(likely_start_order(unrecorded)):
                 break
             await asyncio.sleep(ROUNDS_S)
         self.trouble = ""
@@ -261,7 +261,7 @@ class Supervisor:
             for one in await self.leftovers(run_is_intact=False)
             if not any(same_work([one], [known]) for known in listed)
         ]
-        left: list[Sequence[RenderedResource]] = [*found.may_run, leftovers]
+        left: list[Sequence[RenderedResource]] = [*found.may_run, likely_start_order(leftovers)]
         while left:
             left = [group for group in left if not await self._stopped(group)]
             if left:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from backstay_agent.asked_surveys import HOST_SURVEYS, AskedSurveys, Look, CannotLook, looking
+from backstay_agent.asked_surveys import HOST_SURVEYS, AskedSurveys, CannotLook, Look, looking
 from backstay_api.client.errors import NotFound
 from backstay_api.memory.server import Change, Fate, MemoryApi, MemoryCluster, NoFaults, Request
 from backstay_api.objects.bounds import MOST_DOCUMENT

@@ -157,3 +157,16 @@ async def test_while_an_unrecorded_resource_cannot_be_stopped_a_sealed_session_s
         return (await world.session()).supersedes == (before.nonce,)
 
     await world.until(superseded)
+
+
+@in_virtual_time
+async def test_where_nothing_says_what_was_started_first_an_address_goes_before_what_it_leads_to() -> None:
+    world = await running()
+    await world.kill_agent()
+    world.disk.files.clear()
+    # A person has started the unit anew since: it is the younger of the two.
+    world.machine.running[UNIT] = world.machine.running.pop(UNIT)
+    world.machine.log.clear()
+    world.start_agent()
+    await world.until(lambda: not world.machine.running)
+    assert world.machine.log == [f"stop {ADDRESS}", f"stop {UNIT}"]

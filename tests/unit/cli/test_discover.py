@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from backstay_agent.asked_surveys import AskedSurveys, Look, CannotLook
+from backstay_agent.asked_surveys import AskedSurveys, CannotLook, Look
 from backstay_api.client.errors import NotFound
 from backstay_api.memory.server import MemoryApi
 from backstay_api.objects.durations import later
