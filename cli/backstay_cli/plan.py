@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,8 @@ from backstay_operator.planner.judge.placement import Verdict
 from backstay_operator.planner.judge.restless import MOST_STARTS
 from backstay_operator.planner.know.contents import ConfigMapSeen, seen_in
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.offline import apply, as_if_running
+from backstay_operator.planner.losses import each_host, losses
+from backstay_operator.planner.offline import apply, as_if_running, fill
 from backstay_operator.planner.offline import drain as drain_host
 from backstay_operator.planner.whatif import Change, Supposed
 from backstay_operator.planner.words import listed
@@ -60,6 +61,20 @@ class _Asked:
     manifests: list[_Manifest]
     lost: list[str]
     drained: list[str]
+    full: list[str]
+
+    @property
+    def hosts(self) -> list[str]:
+        return [*self.lost, *self.drained, *self.full]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What would come of it."""
+
+    supposed: Supposed
+    alone: list[tuple[str, str, str]]
+    """Instances that would lose what could take over: key, the host whose loss they would survive no more, and why."""
 
 
 async def plan(
@@ -80,23 +95,41 @@ async def plan(
     ] = "",
     lose: Annotated[str, typer.Option(help="Hosts that are lost, and proven to be: n1,n2.")] = "",
     drain: Annotated[str, typer.Option(help="Hosts that are drained: n1,n2.")] = "",
+    host_full: Annotated[str, typer.Option(help="Hosts on which nothing more fits: n1,n2.")] = "",
+    live: Annotated[
+        bool, typer.Option("--live", help="Begin with the cluster as it is: so it is without --offline.")
+    ] = False,
 ) -> int:
     """Say what would start, stop, move and restart, and why, and write nothing. Exit code 0: no change; 2: some; 1: an error."""
-    asked = _Asked([one for file in filename or () for one in _read(file)], _names(lose), _names(drain))
+    if live and offline:
+        raise Stop("--live begins with the cluster, --offline with a folder: give one of them", 2)
+    manifests = [one for file in filename or () for one in _read(file)]
+    asked = _Asked(manifests, _names(lose), _names(drain), _names(host_full))
     world = _stored(offline) if offline else await _live(session)
     world.wall = session.tools.wall()
-    for name in (*asked.lost, *asked.drained):
+    for name in asked.hosts:
         if name not in world.hosts:
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
-    before = whatif.holders(world)
+    before, alone = whatif.holders(world), set(_alone(world, asked))
     for one in asked.manifests:
         await _suppose(session, world, one, offline)
     for name in asked.drained:
         drain_host(world, name)
-    found = whatif.outcome(world, before, asked.lost)
+    for name in asked.full:
+        fill(world, name)
+    supposed = whatif.outcome(world, before, asked.lost)
+    nowhere = {key for key, _ in _unplaced(supposed)}
+    now_alone = [(key, *said) for key, said in _alone(world, asked).items() if key not in alone | nowhere]
+    found = _Found(supposed, now_alone)
     session.show(_told(found), lambda: _print(session, found))
-    _warn(session, found)
-    return CHANGES if found.changes else WELL
+    _warn(session, supposed)
+    return CHANGES if supposed.changes else WELL
+
+
+def _alone(world: World, asked: _Asked) -> dict[str, tuple[str, str]]:
+    """By key of what would run nowhere if one more host were lost: that host, and why."""
+    each = [domain for domain in each_host(world) if domain.name not in asked.lost]
+    return {key: (loss.domain.name, why) for loss in losses(world, each).each for key, why in loss.left}
 
 
 async def _suppose(session: Session, world: World, one: _Manifest, offline: str) -> None:
@@ -193,12 +226,15 @@ def _home(session: Session, offline: str) -> str:
 # --- what is said ----------------------------------------------------------------------------------------------------
 
 
-def _told(found: Supposed) -> dict[str, object]:
+def _told(result: _Found) -> dict[str, object]:
+    found = result.supposed
     return {
         "instances": [_instance(key, found) for key, slot in found.slots if slot.instance and slot.instance.holder],
         "actions": [_action(one) for one in found.changes],
         "unplaced": [{"instance": _name(key), "why": why} for key, why in _unplaced(found)],
         "verdicts": [_verdict(key, one, found) for key, one in found.verdicts],
+        "staying": [{"instance": _name(key), "host": host, "why": why} for key, host, why in _staying(found)],
+        "redundancyLost": [{"instance": _name(key), "lost": host, "why": why} for key, host, why in result.alone],
         **({"restless": [_name(key) for key in found.restless]} if found.restless else {}),
     }
 
@@ -228,6 +264,13 @@ def _unplaced(found: Supposed) -> Iterator[tuple[str, str]]:
             yield key, whatif.why_nowhere(slot)
 
 
+def _staying(found: Supposed) -> Iterator[tuple[str, str, str]]:
+    """What is to leave its host, or to be where it is otherwise, and stays: key, host, and why."""
+    for key, slot in found.slots:
+        if slot.instance and slot.instance.holder and slot.course.missing:
+            yield key, slot.instance.holder, slot.course.missing
+
+
 def _verdict(key: str, one: Verdict, found: Supposed) -> dict[str, object]:
     slot = dict(found.slots)[key]
     points = next((score.points for score in one.scores if score.judge == "Preference"), 0)
@@ -241,12 +284,19 @@ def _name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _print(session: Session, found: Supposed) -> None:
+def _print(session: Session, result: _Found) -> None:
+    found = result.supposed
     if not found.changes:
         session.say("Nothing would change.")
     else:
         rows = [(one.verb, one.instance, one.from_ or "-", one.to or "-", one.why) for one in found.changes]
         table(session.out, ("VERB", "INSTANCE", "FROM", "TO", "WHY"), rows)
-    if left := list(_unplaced(found)):
-        session.out.print()
-        table(session.out, ("UNPLACED", "WHY"), left)
+    more: tuple[tuple[tuple[str, ...], Sequence[tuple[str, ...]]], ...] = (
+        (("UNPLACED", "WHY"), list(_unplaced(found))),
+        (("STAYS", "HOST", "WHY"), list(_staying(found))),
+        (("NO LONGER SURVIVES", "THE LOSS OF", "WHY"), result.alone),
+    )
+    for titles, lines in more:
+        if lines:
+            session.out.print()
+            table(session.out, titles, lines)

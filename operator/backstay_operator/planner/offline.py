@@ -128,6 +128,14 @@ def drain(world: World, host: str) -> None:
     world.put_host(known.model_copy(update={"spec": spec}))
 
 
+def fill(world: World, host: str) -> None:
+    """Nothing more fits there; what runs there stays."""
+    known = world.hosts[host]
+    if known.spec.maintenance is None:
+        full = Maintenance(mode="Cordon", reason="full, as is supposed")
+        world.put_host(known.model_copy(update={"spec": known.spec.model_copy(update={"maintenance": full})}))
+
+
 def report_as_told(order: InstanceOrder) -> InstanceReport:
     """What the host says once it has done what it was told."""
     is_up = order.want == "Up"

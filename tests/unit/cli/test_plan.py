@@ -90,6 +90,39 @@ def test_a_host_that_is_drained(folder: Path) -> None:
     assert one["why"].startswith("n2 is being drained; n2 has stopped it verifiably")
 
 
+def test_what_cannot_leave_a_drained_host_stays_and_says_why(folder: Path) -> None:
+    code, said = told(folder, "--drain", "n1,n2,n3")
+    assert (code, said["actions"]) == (WELL, [])
+    assert [(one["instance"], one["host"]) for one in said["staying"]] == [("db-0", "n1"), ("web-0", "n2")]
+    assert said["staying"][0]["why"].startswith("n1 is being drained, but it stays: 0/3 hosts can run it:")
+
+
+def test_on_a_host_that_is_full_nothing_more_fits(folder: Path) -> None:
+    _, said = told(folder, "--lose", "n1", "--host-full", "n3")
+    assert {one["name"]: one["host"] for one in said["instances"]} == {"db-0": "n2", "web-0": "n2"}
+    assert next(one["why"] for one in said["verdicts"] if one["host"] == "n3") == "is cordoned (full, as is supposed)"
+
+
+def test_what_would_survive_no_further_loss_is_told_and_nothing_that_would_not_have_before(folder: Path) -> None:
+    pinned = service("pinned", placement={"hosts": {"matchLabels": {"disk": "one"}}})
+    (folder / "known" / "pinned.yaml").write_text(yaml.safe_dump_all([pinned]))
+    one = host("n1", capacity={"memory": "4Gi"})
+    one["metadata"]["labels"] = {"disk": "one"}
+    (folder / "known" / "hosts.json").write_text(json.dumps({"kind": "List", "items": [one, host("n2"), host("n3")]}))
+    (folder / "known" / "more.json").write_text(json.dumps(instance("pinned", "n1")))
+    assert told(folder)[1]["redundancyLost"] == []
+    _, said = told(folder, "--lose", "n2", "--host-full", "n3")
+    lost = [(one["instance"], one["lost"]) for one in said["redundancyLost"]]
+    assert lost == [("db-0", "n1"), ("web-0", "n1")], "the pinned one had no other host before"
+    answer = a_cluster().run("plan", "--offline", str(folder / "known"), "--lose", "n2", "--host-full", "n3")
+    assert "NO LONGER SURVIVES   THE LOSS OF" in answer.stdout
+
+
+def test_a_cluster_or_a_folder(folder: Path) -> None:
+    answer = a_cluster().run("plan", "--live", "--offline", str(folder / "known"))
+    assert answer.exit_code == 2 and "give one of them" in answer.stderr
+
+
 def test_what_is_new_starts_and_each_host_has_its_verdict(folder: Path) -> None:
     apart = {"services": {"matchLabels": {}}, "required": True}
     code, said = apply(
@@ -169,6 +202,8 @@ def test_a_live_cluster_is_asked_the_same_way() -> None:
         "actions",
         "unplaced",
         "verdicts",
+        "staying",
+        "redundancyLost",
     }
 
 
