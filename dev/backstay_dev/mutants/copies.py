@@ -241,4 +241,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        return False\n",
         f"{STORIES}/test_promotable.py",
     ),
+    one(
+        "why a copy is one too many is told as it was when it was chosen",
+        f"{PLANNER}/do/slots.py",
+        "        return Surplus(stored.why, needs)  #",
+        "        pass  #",
+        f"{UNIT}/planner/do/test_slots.py",
+    ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backstay_api.objects.models import HAInstance, HAService, Host
+from backstay_api.objects.models.assignment import InstanceOrder
 from backstay_api.objects.names import host_of_copy, instance_name, instance_on, key_of, promoted_name, slot_number
 from backstay_api.objects.object_kinds import HA_INSTANCES, HOSTS
 from backstay_operator.planner.judge.copies import instances_of
@@ -169,7 +170,7 @@ def _how_well(world: World, service: HAService, instance: HAInstance) -> tuple[i
     holder, stored = instance.holder, stored_order(world, instance.holder, instance)
     if instance.metadata.deletion_timestamp is not None:
         return 0, "it is being deleted"
-    if stored is not None and stored.want == "Down" and not stored.to:
+    if stored is not None and _is_stopped_for_good(stored):
         return 1, "it is being stopped"
     if not holder:
         return 2, "it runs nowhere"
@@ -185,10 +186,19 @@ def _how_well(world: World, service: HAService, instance: HAInstance) -> tuple[i
     return 7, ""
 
 
+def _is_stopped_for_good(order: InstanceOrder) -> bool:
+    return order.want == "Down" and not order.to
+
+
 def _least_wanted(
     world: World, service: HAService, instance: HAInstance, ranked: Sequence[HAInstance], kept: Sequence[HAInstance]
 ) -> Surplus:
     needs = tuple(still(one, same_version=True, what_for=f"{service.key} keeps these instead") for one in kept)
+    stored = stored_order(world, instance.holder, instance)
+    if stored is not None and _is_stopped_for_good(stored):
+        return Surplus(
+            stored.why, needs
+        )  # as it was told when it was chosen: by now it is wanted least because it is being stopped
     said = (
         f"spec.replicas is {service.spec.replicas or 1}, and of {len(ranked)} {instance.metadata.name} is wanted least"
     )
