@@ -244,8 +244,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "why a copy is one too many is told as it was when it was chosen",
         f"{PLANNER}/do/slots.py",
-        "        return Surplus(stored.why, needs)  #",
-        "        pass  #",
+        "        return Surplus(stored.why, needs)\n",
+        "        pass\n",
         f"{UNIT}/planner/do/test_slots.py",
     ),
 )

@@ -196,9 +196,8 @@ def _least_wanted(
     needs = tuple(still(one, same_version=True, what_for=f"{service.key} keeps these instead") for one in kept)
     stored = stored_order(world, instance.holder, instance)
     if stored is not None and _is_stopped_for_good(stored):
-        return Surplus(
-            stored.why, needs
-        )  # as it was told when it was chosen: by now it is wanted least because it is being stopped
+        # As it was told when it was chosen: by now it is wanted least because it is being stopped.
+        return Surplus(stored.why, needs)
     said = (
         f"spec.replicas is {service.spec.replicas or 1}, and of {len(ranked)} {instance.metadata.name} is wanted least"
     )
