@@ -23,6 +23,7 @@ from backstay_api.objects.models import (
     HAService,
     Host,
     HostAssignment,
+    HostSurvey,
     ServiceClass,
 )
 from backstay_api.objects.object_kinds import HOST_SURVEYS, OWN_KINDS
@@ -37,6 +38,7 @@ MINIMAL: dict[type[Any], Json] = {
     Host: {},
     HostAssignment: {},
     ServiceClass: {"namespaces": ["shop"]},
+    HostSurvey: {"unit": "web.service", "by": "alice", "until": "2026-03-01T12:00:00Z"},
     FenceRequest: {"host": "n1", "session": {"bootID": "b", "nonce": "n", "seq": 1}, "want": "Observe"},
 }
 # The same examples on every run, unless somebody asks for more: BACKSTAY_EXAMPLES=2000 pytest …

@@ -84,10 +84,14 @@ def test_a_service_lives_and_moves_and_nothing_is_forbidden(plane: ControlPlane,
     tally.take(plane)
     report = tally.report()
     assert report.missing == (), report.text()
-    # Not in this story: a BMC that can be asked for `off`, an agent that has joined, which asks the server for its cluster, and a file
-    # that comes from a ConfigMap or a Secret (`contract/test_chart_on_server.py`, and `e2e/test_editions.py`).
+    # Not in this story: a BMC that can be asked for `off`, an agent that has joined, which asks the server for its cluster, one that is asked
+    # what a unit uses (`e2e/test_discover.py`), and a file that comes from a ConfigMap or a Secret (`contract/test_chart_on_server.py`, and
+    # `e2e/test_editions.py`).
     expected = {
         "agent: get namespaces",
+        "agent: list hostsurveys.backstay.dev",
+        "agent: update hostsurveys/status.backstay.dev",
+        "agent: watch hostsurveys.backstay.dev",
         "fencer: get fencerequests.backstay.dev",
         "fencer: get leases.coordination.k8s.io in backstay-hosts",
         "operator: get configmaps",
