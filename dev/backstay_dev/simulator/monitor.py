@@ -165,7 +165,8 @@ class Monitor:
                     self.created_s[change.key[1]] = _now_s()
                 self._note_units(change)
                 self.stops.note_service(change)
-            case HOSTS.resource if change.type is EventType.DELETED:
+            case HOSTS.resource if change.type is EventType.DELETED or change.body["metadata"].get("deletionTimestamp"):
+                # Who is about to be removed stands in nobody's way either (PROTOCOL 6, first epoch).
                 self.enrolled_s.pop(change.key[1], None)
             case HOSTS.resource:
                 self.enrolled_s.setdefault(change.key[1], _now_s())
