@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import PLANNER, UNIT, Mutant, one
+from .kinds import PLANNER, STORIES, UNIT, Mutant, one
 
 _TABLE: Final = f"{UNIT}/planner/do/test_dependencies.py"
 _STORIES: Final = "tests/stories/test_text.py"
@@ -163,5 +163,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "rules = {_SCORE_OF.get(one.rule, one.rule) for one in against}",
         "rules = {one.rule for one in against}",
         f"{UNIT}/cli/test_explain.py",
+    ),
+    one(
+        "a rule about the promoted copy is about no other",
+        f"{PLANNER}/judge/affinity.py",
+        "if one.is_promoted or not promoted_alone]",
+        "]",
+        f"{STORIES}/test_questions.py",
+    ),
+    one(
+        "who minds the promoted copy minds no other",
+        f"{PLANNER}/judge/affinity.py",
+        ' and (not rule.is_promoted or role_of(service) == "Promoted")',
+        "",
+        f"{STORIES}/test_questions.py",
+    ),
+    one(
+        "who is apart from the promoted copy may be together with another",
+        f"{PLANNER}/judge/contradictions.py",
+        "    if apart.is_promoted and not (of_one and together.is_promoted):\n        return False\n",
+        "",
+        f"{STORIES}/test_questions.py",
     ),
 )

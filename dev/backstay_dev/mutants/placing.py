@@ -172,7 +172,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "the other minds as well, where a rule is mutual",
         _AFFINITY,
-        "            if not is_mutual(path, rule) or not names(owner, rule, service):",
+        "            if not is_mutual(path, rule) or not is_about_it:",
         "            if True:",
         _CASES,
     ),
@@ -200,7 +200,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "together and apart with one service is refused",
         f"{PLANNER}/judge/contradictions.py",
-        "            if _is_same(rule, other) and _collide(rule, other):",
+        "            if _is_same(rule, other) and _collide(rule, other, of_one=True):",
         "            if False:",
         f"{UNIT}/planner/judge/test_contradictions.py",
     ),

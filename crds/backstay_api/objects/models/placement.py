@@ -174,6 +174,8 @@ class Affinity(Model):
     """Its name, in the same namespace."""
     services: ServiceSelector | None = None
     """Or all that these labels select, but for the service itself."""
+    role: Literal["Any", "Promoted"] | None = None
+    """Which copy of the other counts. Promoted: of a service of mode Promotable the one that is promoted, of any other none. Default: Any."""
     topology_key: LabelKey | None = None
     """Two hosts with the same value of this label count as one: a rack, a room, a power feed. Default: each host by itself."""
     weight: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -183,6 +185,11 @@ class Affinity(Model):
     mutual: bool | None = None
     """Whether the other service minds as well. Without that the other goes where it likes, and this one follows it, or leaves it, as in
     Pacemaker's colocation. Default: true for `apart`, false for `together`."""
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether only the copy of the other that is promoted counts."""
+        return self.role == "Promoted"
 
 
 class Window(Model):

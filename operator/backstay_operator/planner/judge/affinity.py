@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from backstay_api.objects.models import HAService
 from backstay_api.objects.models.placement import Affinity
 from backstay_operator.planner.know.affinity import comes_first, is_mutual, named, names, rules_of, wants_near
+from backstay_operator.planner.know.parts import role_of
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import listed
 
@@ -34,6 +35,8 @@ class Tie:
     """It is this service that follows or leaves, not the others."""
     is_awaited: bool = False
     """Where the others run nowhere, it waits for them."""
+    promoted_alone: bool = False
+    """Of the others only the copy counts that is promoted."""
 
 
 def is_apart(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -116,17 +119,18 @@ def _hosts_of(ask: Question, tie: Tie, *, is_settled: bool) -> frozenset[str]:
     return frozenset(
         host
         for other in tie.others
-        for holder, bound in _places(ask, other)
+        for holder, bound in _places(ask, other, promoted_alone=tie.promoted_alone)
         for host in ((bound or holder,) if is_settled else (holder, bound))
         if host
     )
 
 
-def _places(ask: Question, other: HAService) -> Sequence[tuple[str, str]]:
-    """Of each of its instances: who holds it, and the host that it is on its way to, if it is."""
-    keys = sorted(ask.world.instances_of.get(other.uid, ()))
+def _places(ask: Question, other: HAService, *, promoted_alone: bool) -> Sequence[tuple[str, str]]:
+    """Of each of its instances that counts: who holds it, and the host that it is on its way to, if it is."""
+    there = ((key, ask.world.instances[key]) for key in sorted(ask.world.instances_of.get(other.uid, ())))
     return ask.once(
-        f"places of {other.uid}", lambda: [(ask.world.instances[key].holder, _bound(ask, key)) for key in keys]
+        f"places of {other.uid}{' promoted' if promoted_alone else ''}",
+        lambda: [(one.holder, _bound(ask, key)) for key, one in there if one.is_promoted or not promoted_alone],
     )
 
 
@@ -173,17 +177,24 @@ def _own(world: World, service: HAService) -> Iterator[Tie]:
         if wants_near(path):
             yield from _near_ties(service, rule, others, mutual)
         else:
-            yield from (Tie(rule, False, (one,), one.key, not mutual or comes_first(one, service)) for one in others)
+            for one in others:
+                binds = not mutual or comes_first(one, service)
+                yield Tie(rule, False, (one,), _title(rule, one.key), binds, promoted_alone=rule.is_promoted)
 
 
 def _near_ties(service: HAService, rule: Affinity, others: tuple[HAService, ...], mutual: bool) -> Iterator[Tie]:
     """Those that it follows, and those that follow it."""
-    title = listed([one.key for one in others]) or rule.service or "any that its selector selects"
-    leaders = tuple(one for one in others if not mutual or comes_first(one, service))
+    title = _title(rule, listed([one.key for one in others]) or rule.service or "any that its selector selects")
+    leaders, alone = tuple(one for one in others if not mutual or comes_first(one, service)), rule.is_promoted
     if leaders or not mutual:
-        yield Tie(rule, True, leaders, title, True, is_awaited=not mutual)
+        yield Tie(rule, True, leaders, title, True, is_awaited=not mutual, promoted_alone=alone)
     if followers := tuple(one for one in others if one not in leaders):
-        yield Tie(rule, True, followers, listed([one.key for one in followers]), False)
+        told = _title(rule, listed([one.key for one in followers]))
+        yield Tie(rule, True, followers, told, False, promoted_alone=alone)
+
+
+def _title(rule: Affinity, names: str) -> str:
+    return f"the promoted copy of {names}" if rule.is_promoted else names
 
 
 def _mirrored(world: World, service: HAService) -> Iterator[Tie]:
@@ -191,7 +202,8 @@ def _mirrored(world: World, service: HAService) -> Iterator[Tie]:
     for key in sorted(world.ruled - {service.key}):
         owner = world.services[key]
         for path, rule in rules_of(owner):
-            if not is_mutual(path, rule) or not names(owner, rule, service):
+            is_about_it = names(owner, rule, service) and (not rule.is_promoted or role_of(service) == "Promoted")
+            if not is_mutual(path, rule) or not is_about_it:
                 continue
             if owner.metadata.deletion_timestamp is None and refused_alone(world, owner) is None:
                 yield Tie(rule, wants_near(path), (owner,), owner.key, comes_first(owner, service))

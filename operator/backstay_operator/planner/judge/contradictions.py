@@ -25,7 +25,7 @@ def within(service: HAService) -> str:
             return f"{path} names the service itself: name another"
     for path, rule in _required(service, together=True):
         for other_path, other in _required(service, together=False):
-            if _is_same(rule, other) and _collide(rule, other):
+            if _is_same(rule, other) and _collide(rule, other, of_one=True):
                 return (
                     f"{path} and {other_path} cannot both hold: the same services, together and apart; drop one of them"
                 )
@@ -52,7 +52,7 @@ def _against(service: HAService, path: str, rule: Affinity, other: HAService) ->
             pair = (rule, its) if wants_near(path) else (its, rule)
             if (
                 names(owner, its, about)
-                and _collide(*pair)
+                and _collide(*pair, of_one=owner is service)
                 and (owner is service or seniority(other) < seniority(service))
             ):
                 whose = "" if owner is service else f"the HAService {other.key}'s "
@@ -64,8 +64,11 @@ def _required(service: HAService, *, together: bool) -> Iterator[tuple[str, Affi
     return ((path, rule) for path, rule in rules_of(service) if rule.required and wants_near(path) == together)
 
 
-def _collide(together: Affinity, apart: Affinity) -> bool:
-    """Who is on the same host is in the same rack as well; in the same rack one may still be on another host."""
+def _collide(together: Affinity, apart: Affinity, *, of_one: bool) -> bool:
+    """Who is on the same host is in the same rack as well; in the same rack one may still be on another host. Who must be apart from the
+    promoted copy may be together with another. `of_one`: both rules are of one service, about the same other."""
+    if apart.is_promoted and not (of_one and together.is_promoted):
+        return False
     return together.topology_key in (None, apart.topology_key)
 
 
