@@ -100,7 +100,7 @@ def _required(world: World, service: HAService) -> list[Dependency]:
 
 def _is_ready(world: World, service: HAService, name: str) -> bool:
     other = world.services.get(key_of(service.metadata.namespace, name))
-    return other is not None and one_works(world, other)
+    return other is not None and one_works(world, other, Dependency(service=name))
 
 
 def _nothing_depends_on(world: World, host: str, stopped: set[str]) -> None:
@@ -129,7 +129,11 @@ def expected(drawn: Mapping[str, Drawn], in_cycles: set[str]) -> set[str]:
 
 
 def ready(world: World) -> set[str]:
-    return {one.metadata.name for one in world.services.values() if one_works(world, one)}
+    return {
+        one.metadata.name
+        for one in world.services.values()
+        if one_works(world, one, Dependency(service=one.metadata.name))
+    }
 
 
 @settings(max_examples=60, deadline=None)

@@ -13,8 +13,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what requires another starts only when that is Ready",
         f"{PLANNER}/do/dependencies.py",
-        "stop is None and one_works(round_.world, other)):\n",
-        "stop is None):\n",
+        "stop is None and one_works(round_.world, other, dependency)\n",
+        "stop is None\n",
         _TABLE,
     ),
     one(
@@ -184,5 +184,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "    if apart.is_promoted and not (of_one and together.is_promoted):\n        return False\n",
         "",
         f"{STORIES}/test_questions.py",
+    ),
+    one(
+        "who requires the promoted copy waits for that",
+        f"{PLANNER}/judge/dependencies.py",
+        "if one.is_promoted or not dependency.is_promoted]",
+        "]",
+        f"{STORIES}/test_questions.py",
+    ),
+    one(
+        "who requires the promoted copy stops before it is demoted",
+        f"{PLANNER}/do/dependencies.py",
+        "    if others_run and not instance.is_promoted:\n        round_.let_go",
+        "    if others_run:\n        round_.let_go",
+        _TABLE,
+    ),
+    one(
+        "who requires any copy runs on while another is demoted",
+        f"{PLANNER}/judge/dependencies.py",
+        "        if dependency.is_promoted or not promoted_alone\n",
+        "",
+        _TABLE,
     ),
 )

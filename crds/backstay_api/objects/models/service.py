@@ -30,6 +30,11 @@ class Dependency(Model):
             "onChange belongs to type Requires: for After nothing is ever stopped",
             lambda s: s.on_change is None or s.type in (None, "Requires"),
         ),
+        Rule(
+            "!has(self.role) || self.role == 'Any' || !has(self.type) || self.type == 'Requires'",
+            "role: Promoted belongs to type Requires: After goes by the service as a whole",
+            lambda s: s.role in (None, "Any") or s.type in (None, "Requires"),
+        ),
     )
     service: Text
     """Its name, in the same namespace."""
@@ -39,12 +44,18 @@ class Dependency(Model):
     on_change: Literal["Restart", "None"] | None = None
     """For Requires, when the other fails over or moves. Restart (default): stopped, and started when the other is Ready. None: it runs on."""
     role: Literal["Any", "Promoted"] | None = None
-    """Which copy of the other counts. Default: Any. Promoted comes later."""
+    """For Requires, which copy of the other counts. Promoted: of a service of mode Promotable the one that is promoted, of any other none.
+    Default: Any."""
 
     @property
     def name(self) -> str:
         """As entries of lists are named in sentences."""
         return self.service
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether only the copy of the other that is promoted counts."""
+        return self.role == "Promoted"
 
 
 class MoveBudget(Model):

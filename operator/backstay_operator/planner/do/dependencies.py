@@ -56,11 +56,23 @@ def _after(round_: Round, service: HAService, dependency: Dependency) -> Wait | 
 
 def _requires(round_: Round, service: HAService, dependency: Dependency) -> Wait | None:
     key = other_key(service, dependency)
-    other, stop = round_.world.services.get(key), round_.stopping.get(key)
-    if dependency.type == "After" or (other is not None and stop is None and one_works(round_.world, other)):
+    other, stop = round_.world.services.get(key), _stop_of(round_, key, dependency)
+    is_ready = other is not None and stop is None and one_works(round_.world, other, dependency)
+    if dependency.type == "After" or is_ready:
         return None
     is_passing = key in round_.starting or (stop is not None and stop.is_move)
-    return Wait(f"it requires {key} (dependsOn), {_why_not_ready(round_.world, other, dependency, stop)}", is_passing)
+    why = _why_not_ready(round_.world, other, dependency, stop)
+    return Wait(f"it requires {_title(key, dependency)} (dependsOn), {why}", is_passing)
+
+
+def _stop_of(round_: Round, key: str, dependency: Dependency) -> Stop | None:
+    """That what it depends on is to stop: all of it, or the promoted copy, where that alone counts."""
+    alone = round_.stopping.get((key, True)) if dependency.is_promoted else None
+    return alone or round_.stopping.get((key, False))
+
+
+def _title(key: str, dependency: Dependency) -> str:
+    return f"the promoted copy of {key}" if dependency.is_promoted else key
 
 
 def _why_not_ready(world: World, other: HAService | None, dependency: Dependency, stop: Stop | None) -> str:
@@ -83,26 +95,29 @@ def stops_with(round_: Round, service: HAService, instance: HAInstance) -> Stop 
     world = round_.world
     for one in dependencies(world, service) if is_stopped_with(world, service, instance) else ():
         key = other_key(service, one)
-        other, stop, restarts = world.services.get(key), round_.stopping.get(key), one.on_change != "None"
+        other, stop, restarts = world.services.get(key), _stop_of(round_, key, one), one.on_change != "None"
+        title = _title(key, one)
         if one.type == "After" or other is None:
             continue
         if stop and (restarts or not stop.is_move):
-            return Stop(f"{key}, which it requires, {'moves' if stop.is_move else 'stops'}: {stop.why}", stop.is_move)
-        if restarts and (host := went_over_to(world, instance, other)):
+            return Stop(f"{title}, which it requires, {'moves' if stop.is_move else 'stops'}: {stop.why}", stop.is_move)
+        if restarts and (host := went_over_to(world, instance, other, one)):
             return Stop(
-                f"{key}, which it requires, has gone on to {host} since it was started (onChange: Restart)", True
+                f"{title}, which it requires, has gone on to {host} since it was started (onChange: Restart)", True
             )
     return None
 
 
 def stop_waits(round_: Round, service: HAService, instance: HAInstance, stop: Stop) -> str:
-    """Whose stop this one waits for, as a sentence; empty: it stops now. Of several copies only the last waits."""
-    world = round_.world
-    if _others_run(round_, service, instance):
+    """Whose stop this one waits for, as a sentence; empty: it stops now. Of several copies only the last waits, and the promoted one for
+    those that require just that."""
+    world, others_run = round_.world, _others_run(round_, service, instance)
+    if others_run and not instance.is_promoted:
         round_.let_go.add(instance.uid)
         return ""
-    round_.stopping[service.key] = stop
-    first = stops_first(world, service, is_move=stop.is_move) if runs(world, instance) else []
+    round_.stopping[service.key, others_run] = stop
+    waits = runs(world, instance)
+    first = stops_first(world, service, is_move=stop.is_move, promoted_alone=others_run) if waits else []
     if not first:
         round_.let_go.add(instance.uid)
         return ""
@@ -118,9 +133,10 @@ def _others_run(round_: Round, service: HAService, instance: HAInstance) -> bool
 def checked(round_: Round, service: HAService, instance: HAInstance, found: Move | Stay) -> Move | Stay:
     """No move for which another service would have to be stopped that could be started nowhere again."""
     world = round_.world
-    if isinstance(found, Stay) or not runs(world, instance) or _others_run(round_, service, instance):
+    others_run = _others_run(round_, service, instance)
+    if isinstance(found, Stay) or not runs(world, instance) or (others_run and not instance.is_promoted):
         return found
-    for other, one in stopped_for_a_move(world, service):
+    for other, one in stopped_for_a_move(world, service, promoted_alone=others_run):
         placed = elsewhere(round_, other, one) if must_leave(world, other, one) and not its_host(other, one) else None
         if isinstance(placed, NoHost):
             return Stay(
@@ -129,16 +145,19 @@ def checked(round_: Round, service: HAService, instance: HAInstance, found: Move
     return found
 
 
-def stopped_for_a_move(world: World, service: HAService) -> list[tuple[HAService, HAInstance]]:
-    """All that are stopped when it moves: what requires it, what requires that, and so on."""
+def stopped_for_a_move(
+    world: World, service: HAService, *, promoted_alone: bool = False
+) -> list[tuple[HAService, HAInstance]]:
+    """All that are stopped when it, or its promoted copy alone, moves: what requires it, what requires that, and so on."""
     found: dict[str, tuple[HAService, HAInstance]] = {}
-    path = [service]
+    path = [(service, promoted_alone)]
     while path:
-        for one in stops_first(world, path.pop(), is_move=True):
+        moved, alone = path.pop()
+        for one in stops_first(world, moved, is_move=True, promoted_alone=alone):
             other = world.services[one.service_key]
             if one.uid not in found:
                 found[one.uid] = (other, one)
-                path.append(other)
+                path.append((other, False))
     return list(found.values())
 
 

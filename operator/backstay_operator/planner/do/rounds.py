@@ -57,7 +57,7 @@ class Round:
     """By UID of a service of several copies: hosts that may say in a moment that they can start a copy which has never run."""
     starting: set[str] = field(default_factory=set)
     """Keys of services on which others depend, and which are about to start."""
-    stopping: dict[str, Stop] = field(default_factory=dict)
+    stopping: dict[tuple[str, bool], Stop] = field(default_factory=dict)
     """By key of a service of which no copy shall run on: it stops, or waits until what depends on it has stopped."""
     let_go: set[str] = field(default_factory=set)
     """UIDs of instances that this very plan stops."""

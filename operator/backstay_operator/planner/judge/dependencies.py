@@ -21,9 +21,14 @@ MOST_COPIES: Final = 16
 """Of so many copies of each service that it requires an instance notes what it was started with."""
 
 
-def one_works(world: World, service: HAService) -> bool:
-    """Whether it is Ready; of several copies: whether one of them works."""
-    return any(works(world, one) for one in instances_of(world, service))
+def that_count(world: World, other: HAService, dependency: Dependency) -> list[HAInstance]:
+    """Instances of the service that it names."""
+    return [one for one in instances_of(world, other) if one.is_promoted or not dependency.is_promoted]
+
+
+def one_works(world: World, other: HAService, dependency: Dependency) -> bool:
+    """Whether it is Ready; of several copies: whether one of those that count works."""
+    return any(works(world, one) for one in that_count(world, other, dependency))
 
 
 def works(world: World, instance: HAInstance) -> bool:
@@ -62,11 +67,15 @@ def is_stopped_with(world: World, service: HAService, instance: HAInstance) -> b
     return service.spec.state != "Unmanaged" and _is_told(world, instance)
 
 
-def stops_first(world: World, service: HAService, *, is_move: bool) -> list[HAInstance]:
-    """Instances of other services whose stop this one's stop waits for. What cannot be stopped now is waited for by nobody."""
+def stops_first(world: World, service: HAService, *, is_move: bool, promoted_alone: bool = False) -> list[HAInstance]:
+    """Instances of other services whose stop this one's stop waits for. What cannot be stopped now is waited for by nobody.
+
+    `promoted_alone`: its promoted copy is demoted, and others run on.
+    """
     return [
         instance
         for other, dependency in dependents(world).get(service.key, ())
+        if dependency.is_promoted or not promoted_alone
         for instance in instances_of(world, other)
         if _minds(world, other, instance, dependency, is_move=is_move) and _is_waited_for(world, other, instance)
     ]
@@ -117,19 +126,19 @@ def required(world: World, service: HAService, known: Collection[Required] = ())
         if one.type == "After" or other is None:
             continue
         noted = [each for each in known if each.service == one.service]
-        found += noted or _that_work(world, other)
+        found += noted or _that_work(world, other, one)
     return tuple(found)
 
 
-def _that_work(world: World, other: HAService) -> list[Required]:
-    there = [one for one in instances_of(world, other) if works(world, one)]
+def _that_work(world: World, other: HAService, dependency: Dependency) -> list[Required]:
+    there = [one for one in that_count(world, other, dependency) if works(world, one)]
     return [Required(service=other.metadata.name, uid=one.uid, epoch=one.spec.epoch) for one in there[:MOST_COPIES]]
 
 
-def went_over_to(world: World, instance: HAInstance, other: HAService) -> str:
+def went_over_to(world: World, instance: HAInstance, other: HAService, dependency: Dependency) -> str:
     """The host that another service runs on since this instance was started; empty: one that it was started with is still there."""
     noted = {(one.uid, one.epoch) for one in instance.spec.required or () if one.service == other.metadata.name}
-    there = instances_of(world, other)
+    there = that_count(world, other, dependency)
     if not noted or any((one.uid, one.spec.epoch) in noted for one in there):
         return ""
     return next((one.holder for one in there if one.holder), "")

@@ -16,7 +16,6 @@ from backstay_api.objects.resource_kinds import RESOURCE_KINDS, kinds_in
 _AS_THE_KIND: Final = object()
 # Path below spec (`[]`: each entry of a list) → the values that say what is done today. Not set and empty always do.
 _TODAY: Final[dict[str, tuple[object, ...]]] = {
-    "depends_on[].role": ("Any",),
     **{f"resources[].{kind.field}": () for kind in RESOURCE_KINDS if not kind.is_implemented},
     "resources[].strategy": (_AS_THE_KIND,),
     "resources[].consistency": (_AS_THE_KIND,),

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from backstay_api.objects.models import HAService
+from backstay_operator.planner import offline
 from backstay_operator.planner.do.decisions import decide
 from backstay_operator.planner.do.dependencies import start_waits, stop_waits, stops_with
 from backstay_operator.planner.do.rounds import Round, Stop, begin, in_turn
 from backstay_operator.planner.know.world import World
-from backstay_testing.builders import a_service, an_instance, unit
+from backstay_testing.builders import a_host, a_service, an_instance, unit
 from backstay_testing.worlds import Befall, a_world, nothing, put, report, running, silence
 
 DB = a_service("db", unit("db"))
@@ -121,7 +122,7 @@ def test_for_whom_a_stop_waits(app: HAService, stop: Stop, befall: Befall, said:
 def test_what_stops_with_another(app: HAService, stop: Stop | None, befall: Befall, said: str) -> None:
     round_ = both(app, befall)
     if stop is not None:
-        round_.stopping["shop/db"] = stop
+        round_.stopping["shop/db", False] = stop
     found = stops_with(round_, app, round_.world.instances["shop/app-0"])
     assert (found.why if found else "") == said
 
@@ -145,3 +146,38 @@ def test_the_last_of_several_copies_waits_and_the_others_do_not() -> None:
     round_ = begin(world)
     whys = [stop_waits(round_, pair, world.instances[f"shop/db-{slot}"], STOP) for slot in (0, 1)]
     assert whys == ["", f"spec.state is Stopped; {WAITS}"]
+
+
+# --- on the promoted copy --------------------------------------------------------------------------------------------
+
+PAIR = a_service("db", unit("db"), {**unit("writer"), "role": "Promoted"}, mode="Promotable", replicas=2)
+PROMOTED_STOPS, NOBODY_WAITS = f"n1 is being drained; {WAITS}", ""
+
+
+@pytest.mark.parametrize(
+    ("role", "slot", "others", "expected"),
+    [
+        pytest.param("Promoted", 2, True, PROMOTED_STOPS, id="who requires the promoted copy stops before it is demoted"),
+        pytest.param("Any", 2, True, NOBODY_WAITS, id="who requires any runs on"),
+        pytest.param("Promoted", 1, True, NOBODY_WAITS, id="another copy stops, and nobody minds"),
+        pytest.param("Any", 2, False, PROMOTED_STOPS, id="until it is the last"),
+        pytest.param("Promoted", 2, False, PROMOTED_STOPS, id="the last of all"),
+    ],
+)  # fmt: skip
+def test_who_stops_before_a_copy_does(role: str, slot: int, others: bool, expected: str) -> None:
+    app = a_service("app", unit("app"), dependsOn=[{"service": "db", "role": role}])
+    hosts = ["n1", "n2", "n1"] if others else ["", "", "n1"]
+    there = [an_instance(PAIR, epoch=1, host=host, slot=at) for at, host in enumerate(hosts) if host]
+    world = offline.as_if_running(
+        [a_host(name) for name in ("n1", "n2", "n3")], [PAIR, app], [*there, an_instance(app, epoch=1, host="n3")]
+    )
+    round_ = begin(world)
+    stops = world.instances[f"shop/{PAIR.slots[slot]}"]
+    assert stop_waits(round_, world.services["shop/db"], stops, MOVE) == expected
+    if expected:
+        found = stops_with(round_, world.services["shop/app"], world.instances["shop/app-0"])
+        assert (
+            found is not None
+            and found.is_move
+            and "shop/db, which it requires, moves: n1 is being drained" in found.why
+        )

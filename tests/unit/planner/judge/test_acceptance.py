@@ -22,11 +22,6 @@ LAG: Raw = {"name": "lag", "replication": {"command": ["/bin/lag"]}}
 @pytest.mark.parametrize(
     ("service", "path"),
     [
-        pytest.param(
-            a_service(dependsOn=[{"service": "net", "role": "Promoted"}]),
-            "spec.dependsOn[net].role (Promoted)",
-            id="the promoted copy of another service",
-        ),
         pytest.param(a_service("web", LAG), "spec.resources[lag].replication", id="replication"),
         pytest.param(a_service("web", unit(strategy="Share")), "spec.resources[web].strategy (Share)", id="strategy"),
     ],
