@@ -38,6 +38,8 @@ class Rules:
     """Any status counts that says so, whoever has written it, and when."""
     found_counts: bool = False
     """A status that is found to be as it should be counts like one that was written."""
+    cut_is_forgotten: bool = True
+    """What is left out of a status is known to nobody from then on: one that is too long is written without it."""
     sure_meanwhile: bool = False
     """What was certain stays so while another status is on its way."""
     names_version: bool = True
@@ -71,6 +73,8 @@ class State:
     late: Write | None = None
     """One that its agent has given up, or died over: it may still come."""
     restarted: bool = False
+    cut: bool = False
+    """A status has been cut short."""
     mark: bool = True
     held: Said = "nothing"
     """What the agent would say now."""
@@ -88,7 +92,7 @@ class State:
 
 
 def steps(rules: Rules, s: State) -> Iterator[tuple[str, State]]:
-    for what, after in (*people(s), *faults(rules, s), *_healthy(rules, s)):
+    for what, after in (*people(s), *faults(rules, s), *cuts(rules, s), *_healthy(rules, s)):
         yield what, _short(after)
 
 
@@ -140,6 +144,16 @@ def faults(rules: Rules, s: State) -> Iterator[tuple[str, State]]:
         yield "the agent gives its status up", replace(s, flight=None, late=s.flight)
     if s.flight and s.flight[1] == s.last < MOST_VERSIONS - 1:
         yield "the status is written, and its answer lost", replace(_said(s, s.flight), flight=None)
+
+
+def cuts(rules: Rules, s: State) -> Iterator[tuple[str, State]]:
+    """The agent's status is refused as a whole, and written without this."""
+    if not s.cut and not s.flight and s.held != "nothing":
+        known = s.known and not rules.cut_is_forgotten
+        yield (
+            "the agent sends a status that is cut short",
+            replace(s, cut=True, flight=("nothing", s.last), sure=None, known=known),
+        )
 
 
 def operator(rules: Rules, s: State) -> Iterator[tuple[str, State]]:
@@ -239,6 +253,7 @@ ROWS = [
     Row("the answer to a write counts before the orders on their way", lambda: safety(by_answer=True), False),
     Row("any status that says so counts", lambda: safety(any_word=True), False),
     Row("a status that is found as it should be counts as written", lambda: safety(found_counts=True), False),
+    Row("what was left out of a status is known all the same", lambda: safety(cut_is_forgotten=False), False),
     Row("what was certain stays so while another status is on its way", lambda: safety(sure_meanwhile=True), False),
     Row("a unit is given back from any picture", lambda: safety(names_version=False), False),
     Row("once the service is gone it is given back", liveness, True),

@@ -6,13 +6,16 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from pydantic import ValidationError
+
 from backstay_api.client.errors import AlreadyExists, ApiError, NotFound
-from backstay_api.objects.durations import later
+from backstay_api.objects.durations import between_s, later
 from backstay_api.objects.models import HostSurvey
 from backstay_api.objects.models.base import Meta
 from backstay_api.objects.models.survey import HostSurveySpec
 from backstay_api.objects.object_kinds import HOST_SURVEYS, HOSTS
 from backstay_api.objects.survey import Survey, UnreadableSurvey, parse_survey
+from backstay_api.objects.unit_names import unit_as_typed
 
 from .rights import rights_to
 from .session import FAILED, NO_SUCH_THING, Session, Stop
@@ -28,50 +31,56 @@ LOOK_EVERY_S: Final = 0.25
 
 async def survey_of(session: Session, host: str, unit: str) -> Survey:
     """What its agent finds out there. Stop, with a sentence, where it does not."""
-    unit = unit if "." in unit else f"{unit}.service"
     await session.need(rights_to("get create delete", HOST_SURVEYS), ROLE)
     try:
         await session.api.get(HOSTS, host)
     except NotFound:
         raise Stop(f"there is no host {host}", NO_SUCH_THING) from None
-    await _ask(session, host, unit)
+    asked = await _ask(session, host, unit_as_typed(unit))
     try:
-        return _read(await _answer(session, host, unit), host, unit)
+        return _read(await _answer(session, asked), asked)
     finally:
+        # Somebody else may have asked since.
         with suppress(ApiError):
-            await session.api.delete(HOST_SURVEYS, host)
+            await session.api.delete(HOST_SURVEYS, host, uid=asked.uid)
 
 
-async def _ask(session: Session, host: str, unit: str) -> None:
-    by, wall = await session.tools.who_am_i(session.api), session.tools.wall()
-    spec = HostSurveySpec(unit=unit, by=by, until=later(wall, LASTS_S))
+async def _ask(session: Session, host: str, unit: str) -> HostSurvey:
+    by = await session.tools.who_am_i(session.api)
+    # The API server's clock is nearer to the host's than that of whoever asks.
+    now = await session.tools.server_time(session.api) or session.tools.wall()
+    try:
+        spec = HostSurveySpec(unit=unit, by=by, until=later(now, LASTS_S))
+    except ValidationError as error:
+        raise Stop(f"{unit!r} is no name of a unit", FAILED) from error
     question = HostSurvey(metadata=Meta(name=host), spec=spec)
     try:
-        await session.api.create(HOST_SURVEYS, question)
+        return readable(await session.api.create(HOST_SURVEYS, question))
     except AlreadyExists:
-        await _make_way(session, host, wall)
-        await session.api.create(HOST_SURVEYS, question)
+        await _make_way(session, host, now)
+        return readable(await session.api.create(HOST_SURVEYS, question))
 
 
-async def _make_way(session: Session, host: str, wall: str) -> None:
+async def _make_way(session: Session, host: str, now: str) -> None:
     """For one that nobody waits for any more: whoever asked has gone."""
     with suppress(NotFound):
-        other = readable(await session.api.get(HOST_SURVEYS, host)).spec
-        if other.until > wall:
-            raise Stop(
-                f"{other.by} has {other.unit} surveyed on {host} now, until {other.until} at most: try again then"
-            )
-        await session.api.delete(HOST_SURVEYS, host)
+        other = readable(await session.api.get(HOST_SURVEYS, host))
+        if between_s(now, other.spec.until) > 0:
+            said = f"{other.spec.by} has {other.spec.unit} surveyed on {host} now, until {other.spec.until} at most"
+            raise Stop(f"{said}: try again then")
+        await session.api.delete(HOST_SURVEYS, host, uid=other.uid)
 
 
-async def _answer(session: Session, host: str, unit: str) -> HostSurvey:
-    clock, said = asyncio.get_running_loop(), ""
+async def _answer(session: Session, asked: HostSurvey) -> HostSurvey:
+    host, unit, clock, said = asked.metadata.name, asked.spec.unit, asyncio.get_running_loop(), ""
     begun_s = clock.time()
     while True:
         try:
             found = readable(await session.api.get(HOST_SURVEYS, host))
         except NotFound:
             raise Stop(f"somebody has taken the survey of {host} back") from None
+        if found.uid != asked.uid:
+            raise Stop(f"{found.spec.by} has taken the survey of {host} back, and asked about {found.spec.unit}")
         phase = found.status.phase or ""
         if phase in ("Done", "Failed"):
             return found
@@ -87,13 +96,15 @@ def _why_not(host: str, unit: str, phase: str) -> str:
     instead = f"`ssh {host} sudo backstay-agent survey {unit} | backstay discover --from -` asks nobody else"
     if phase:
         return f"{host} was not done with its look at {unit} after {LASTS_S:g} s; {instead}"
+    anew = f"`backstay host add {host}` gives it the right to it, and it notices within half a minute"
     return (
-        f"{host} has not begun: its agent does not live (`backstay status`), is of an earlier release (`backstay version`), or its identity is"
-        f" (`backstay host add {host}` gives it the right to it); {instead}"
+        f"{host} has not begun after {BEGINS_S:g} s: its agent does not live (`backstay status`), is of an earlier release"
+        f" (`backstay version`), or its identity is ({anew}); {instead}"
     )
 
 
-def _read(answer: HostSurvey, host: str, unit: str) -> Survey:
+def _read(answer: HostSurvey, asked: HostSurvey) -> Survey:
+    host, unit = asked.metadata.name, asked.spec.unit
     if answer.status.phase == "Failed":
         raise Stop(f"{host} could not look at {unit}: {answer.status.why}", FAILED)
     try:

@@ -113,7 +113,7 @@ class Agent:
         )
         self.supervisor = Supervisor(tools)
         self._standbys = system.standbys(lambda: self.link.mark_dirty())
-        listening = self._on_orders, self._on_published, self._end_session, self._on_another, self._standbys.read
+        listening = self._on_orders, self._on_published, self._end_session, self._on_another, self._standbys
         self.link = Link(
             api,
             self.journal,

@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 HOST_SURVEYS: Final = raw("backstay.dev", "v1alpha1", "hostsurveys", "HostSurvey", False, has_status=True)
 LIMIT_S: Final = 60.0
 """Of a look: it ends itself after half of that."""
-# Nothing waits for this watch: an identity or a cluster of an earlier release does not let it be had at all.
-_PAUSE: Final = RetryPause(2.0, 300.0)
+# An identity or a cluster of an earlier release does not let it be had at all, and then it is asked for on and on.
+_PAUSE: Final = RetryPause(2.0, 15.0)
 _TRIES: Final = 3
 _INSIDE: Final = """\
 import sys
@@ -72,6 +72,8 @@ class AskedSurveys:
         self._asked: asyncio.Queue[Raw] = asyncio.Queue()
         self._begun: set[str] = set()
         """UIDs of questions that this life has seen."""
+        self._looking: tuple[str, asyncio.Task[None]] | None = None
+        """The question that is being answered, by its UID."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -83,6 +85,8 @@ class AskedSurveys:
 
     def _on_event(self, event: Event[Raw]) -> None:
         if event.type is EventType.DELETED:
+            if self._looking is not None and self._looking[0] == event.meta.uid:
+                self._looking[1].cancel()  # whoever asks next need not wait for it
             return
         uid, phase = str(event.meta.uid), _of(event.object, "status").get("phase")
         if uid not in self._begun and phase not in ("Done", "Failed"):
@@ -92,18 +96,31 @@ class AskedSurveys:
     async def _answer_for_ever(self) -> None:
         while True:
             asked = await self._asked.get()
+            task = asyncio.create_task(self._answered(asked))
+            self._looking = str(_of(asked, "metadata").get("uid")), task
             try:
-                await self._answer(asked)
-            except (Conflict, NotFound):
-                log.info("a survey was taken back", extra={"host": self.host})
-            except ApiError as error:
-                log.warning("a survey could not be answered", extra={"host": self.host, "why": str(error)})
+                await asyncio.wait([task])
+            finally:
+                task.cancel()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("a survey has failed", extra={"host": self.host, "why": repr(error)})
+            self._looking = None
+
+    async def _answered(self, asked: Raw) -> None:
+        try:
+            await self._answer(asked)
+        except (Conflict, NotFound):
+            log.info("a survey was taken back", extra={"host": self.host})
+        except ApiError as error:
+            log.warning("a survey could not be answered", extra={"host": self.host, "why": str(error)})
 
     async def _answer(self, asked: Raw) -> None:
-        spec = _of(asked, "spec")
+        spec, now = _of(asked, "spec"), self.wall()
         unit, until = str(spec.get("unit") or ""), str(spec.get("until") or "")
-        if until[:19] < self.wall()[:19]:
-            return  # nobody waits for it
+        if until[:19] < now[:19]:
+            why = f"the question was over at {until}, and it is {now[:19]}Z by this host's clock: ask again, or set its clock"
+            await self._say(asked, {"phase": "Failed", "why": clip(why)})
+            return
         log.info("a unit is surveyed", extra={"host": self.host, "unit": unit, "by": str(spec.get("by"))})
         asked = await self._say(asked, {"phase": "Running"})
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 from backstay_api.objects.plain import (
     HeldUnit,
     HostAssignment,
+    HostAssignmentStatus,
     RenderedPrerequisite,
     RenderedResource,
     StandbyOrder,
@@ -58,6 +59,9 @@ class Standbys(Protocol):
 
     def read(self, stored: HostAssignment) -> None:
         """A HostAssignment in which stands what this life has written last, and which came after all orders from before that."""
+
+    def says(self, status: HostAssignmentStatus) -> None:
+        """This is about to be written: whoever decides on it knows of no other unit than it names."""
 
     def forget_who_has_read(self) -> None:
         """The HostAssignment was made anew: whoever reads it knows nothing of what stood in the one before."""

@@ -293,8 +293,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a unit that is held is not given back",
         _KEEPER,
-        "            self._held[unit] = Held(why, ask_again=True)\n            return\n",
-        "            self._held[unit] = Held(why, ask_again=True)\n",
+        "            self._held[unit] = Held(why, ask_again=True)\n        elif await",
+        "            self._held[unit] = Held(why, ask_again=True)\n        if await",
         f"{UNIT}/agent/test_giving_back.py",
     ),
     one(
@@ -324,5 +324,33 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "            self._said_in = _version(written)\n            self._tell_what_was_read()\n",
         "            self._said_in = _version(written)\n",
         f"{UNIT}/agent/test_giving_back.py",
+    ),
+    one(
+        "what is left out of a status is known to nobody",
+        _LINK,
+        "        self._listeners.held.says(status)\n",
+        "",
+        f"{UNIT}/agent/test_giving_back.py",
+    ),
+    one(
+        "what is asked for meanwhile is not given back",
+        _KEEPER,
+        "        if unit in self._needed():\n            return  #",
+        "        if False:\n            return  #",
+        f"{UNIT}/agent/standby/test_held.py",
+    ),
+    one(
+        "what could not be given back is not asked for again",
+        _KEEPER,
+        '        elif await self._mark(_unit(unit), "unsecure"):\n',
+        '        elif await self._mark(_unit(unit), "unsecure") or True:\n',
+        f"{UNIT}/agent/standby/test_held.py",
+    ),
+    one(
+        "what has to be asked about is told first",
+        _KEEPER,
+        "(not self._held[unit].ask_again, unit)",
+        "unit",
+        f"{UNIT}/agent/standby/test_held.py",
     ),
 )

@@ -146,15 +146,15 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what was started anew is forgotten after an hour",
         f"{PLANNER}/judge/restless.py",
-        "    is_new = _ago_s(world, grant) < PERIOD_S",
-        "    is_new = True",
+        "<= _ago_s(world, one) < PERIOD_S for one in anew",
+        "<= _ago_s(world, one) for one in anew",
         f"{UNIT}/planner/do/test_restless.py",
     ),
     one(
         "a clear lets it go on",
         f"{PLANNER}/judge/restless.py",
-        "    return is_new and not is_forgotten(",
-        "    return is_new or not is_forgotten(",
+        "    if not anew or any(_is_cleared(service, instance, one) for one in anew):",
+        "    if not anew:",
         f"{UNIT}/planner/do/test_restless.py",
     ),
     one(
@@ -205,5 +205,19 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "        if dependency.is_promoted or not promoted_alone\n",
         "",
         _TABLE,
+    ),
+    one(
+        "a failure waits for nothing, whatever rules say",
+        f"{PLANNER}/do/moves.py",
+        "        return failed or _rests(",
+        "        return _rests(",
+        f"{UNIT}/planner/do/test_restless.py",
+    ),
+    one(
+        "a clear is kept while it alone lets something go on",
+        f"{PLANNER}/do/clears.py",
+        "    if is_let_go(world, service, instance):\n        return True\n",
+        "",
+        f"{UNIT}/planner/do/test_restless.py",
     ),
 )

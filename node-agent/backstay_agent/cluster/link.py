@@ -13,7 +13,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from backstay_agent.core.brief_status import ever_shorter, within_bounds
 from backstay_agent.core.orders import Orders, read_orders
@@ -104,6 +104,17 @@ ASSIGNMENTS: Final[Kind[Stored]] = Kind(
 )
 
 
+class KeepsHeld(Protocol):
+    """Goes by what others can know of its words (`models/giving_back.py`)."""
+
+    def read(self, stored: HostAssignment) -> None:
+        """What we have said last stands in it, by the answer to that write, and it was told by the watch, so that no orders from before are
+        still on their way. Told before its orders are."""
+
+    def says(self, status: HostAssignmentStatus) -> None:
+        """This is sent next; of what was to be said, something may have been left out."""
+
+
 @dataclass(frozen=True)
 class Listeners:
     """Whom the link tells what."""
@@ -115,9 +126,7 @@ class Listeners:
     """Somebody opened a newer session of this host."""
     on_another: Callable[[], None]
     """It is another object: what we had said went with the one before. Told before its orders are."""
-    on_read: Callable[[HostAssignment], None]
-    """What we have said last stands in it, by the answer to that write, and it was told by the watch, so that no orders from before are
-    still on their way (`models/giving_back.py`). Told before its orders are."""
+    held: KeepsHeld
 
 
 class Link:
@@ -217,7 +226,7 @@ class Link:
     def _tell_what_was_read(self) -> None:
         """The watch may come before the answer to the write, or after it."""
         if self._told and self._said_in is not None and _version(self._told) >= self._said_in:
-            self._listeners.on_read(self._told)
+            self._listeners.held.read(self._told)
 
     def _receive(self, received: Received) -> None:
         if received.why and received.why != self._odd:
@@ -267,6 +276,7 @@ class Link:
         return refused
 
     async def _write_status(self, stored: HostAssignment, status: HostAssignmentStatus) -> None:
+        self._listeners.held.says(status)
         if status != stored.status:
             self._said_in = None
             written = await self._api.replace(ASSIGNMENTS, replace(stored, status=status), subresource="status")

@@ -16,7 +16,15 @@ from typing import Final, Literal
 
 from backstay_agent.drivers.base import Driver, StartFailed
 from backstay_agent.policy.asking import HostPolicy, NoPolicy
-from backstay_api.objects.plain import HeldUnit, HostAssignment, RenderedResource, StandbyOrder, StandbyReport, Systemd
+from backstay_api.objects.plain import (
+    HeldUnit,
+    HostAssignment,
+    HostAssignmentStatus,
+    RenderedResource,
+    StandbyOrder,
+    StandbyReport,
+    Systemd,
+)
 from backstay_api.objects.resource_kinds import units_of
 from backstay_api.process.waiting import clock_s, within
 
@@ -92,7 +100,9 @@ class Keeper:
 
     @property
     def held(self) -> tuple[HeldUnit, ...]:
-        found = sorted(self._held.items())[:MOST_HELD]
+        # Where there is no room for all, those go first that somebody has to be asked about.
+        most = sorted(self._held, key=lambda unit: (not self._held[unit].ask_again, unit))[:MOST_HELD]
+        found = ((unit, self._held[unit]) for unit in sorted(most))
         return tuple(HeldUnit(unit=unit, why=held.why, ask_again=held.ask_again) for unit, held in found)
 
     def update(
@@ -121,8 +131,15 @@ class Keeper:
             asyncio.get_running_loop().call_later(wait_s, self._wake.set)
 
     def read(self, stored: HostAssignment) -> None:
+        before = self.held
         for unit in {*stored.spec.secured} & {one.unit for one in stored.status.held} & self._held.keys():
             self._held[unit] = Held(self._held[unit].why, is_known=True)
+        if self.held != before:
+            self._on_change()
+
+    def says(self, status: HostAssignmentStatus) -> None:
+        for unit in self._held.keys() - {one.unit for one in status.held}:
+            self._held[unit].is_known = False
 
     def forget_who_has_read(self) -> None:
         """What is held must be read in the new HostAssignment before its silence means that a service is gone."""
@@ -158,9 +175,7 @@ class Keeper:
         """Candidates' units wait for our word though nobody asks whether they are ready; what is nobody's is given back."""
         if self._secured is None:
             return
-        ordered = [r for order in self._orders.values() for r in order.resources]
-        running = [r for resources in self._ours.values() for r in resources]
-        needed = {*units_of((*ordered, *running)), *self._secured}
+        needed = self._needed()
         marked = frozenset(self._marked())
         await self._secure(sorted(self._secured - (marked & self._secured_in_this_life)))
         before = self.held
@@ -172,6 +187,12 @@ class Keeper:
             await self._give_back(unit)
         if self.held != before:
             self._on_change()
+
+    def _needed(self) -> frozenset[str]:
+        """Units that must wait for our word, as we have been told by now."""
+        ordered = (r for order in self._orders.values() for r in order.resources)
+        running = (r for resources in self._ours.values() for r in resources)
+        return frozenset(units_of((*ordered, *running))) | (self._secured or frozenset())
 
     async def _secure_many(self) -> None:
         """Few are secured as they are examined; of many, a few at a time, each few would cost a reload."""
@@ -216,11 +237,12 @@ class Keeper:
         """Not asked for any more. What would start by itself at the next boot is held, if the operator may not know that:
         its service may run elsewhere."""
         why = None if self._is_known(unit) else await self._starts_by_itself(unit)
+        if unit in self._needed():
+            return  # it is asked for again since this round began
         if why is not None:
             self._held[unit] = Held(why, ask_again=True)
-            return
-        self._held.pop(unit, None)
-        await self._mark(_unit(unit), "unsecure")
+        elif await self._mark(_unit(unit), "unsecure"):
+            self._held.pop(unit, None)
 
     async def _starts_by_itself(self, unit: str) -> str | None:
         try:
@@ -229,7 +251,7 @@ class Keeper:
             return f"it cannot be seen whether it would start by itself: {error}"
         return why and f"{why}; or delete the service"
 
-    async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> None:
+    async def _mark(self, unit: RenderedResource, what: Literal["secure", "unsecure"]) -> bool:
         driver = self._driver(unit)
         try:
             await (driver.secure(unit) if what == "secure" else driver.unsecure(unit))
@@ -237,6 +259,8 @@ class Keeper:
         except StartFailed as error:
             # A candidate that lacks the unit is not ready, and says so when it is asked.
             log.debug("unit not secured", extra={"unit": unit.name, "what": what, "why": str(error)})
+            return False
+        return True
 
 
 def _unit(unit: str) -> RenderedResource:

@@ -14,6 +14,7 @@ from typing import Final
 from backstay_agent.policy.files import read_policy
 from backstay_api import VERSION
 from backstay_api.objects.survey import Clue, PathFacts, Skipped, Survey, empty, merged, survey_text
+from backstay_api.objects.unit_names import unit_as_typed
 from backstay_api.process.waiting import clock_s
 
 from . import mounts, units
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("unit", help="for example nginx.service, or postgresql@15-main.service")
     unit = parser.parse_args(arguments).unit
-    unit = unit if "." in unit else f"{unit}.service"
+    unit = unit_as_typed(unit)
     if os.geteuid() != 0:
         return _end("it must be root, to see what processes of other users have open", NOT_DONE)
     try:

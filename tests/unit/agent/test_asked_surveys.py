@@ -28,6 +28,7 @@ class People:
         self.api = MemoryApi(self.cluster, actor="alice")
         self.agents = MemoryApi(self.cluster, faults, actor="agent")
         self.looked: list[str] = []
+        self.done: list[str] = []
 
     async def ask(self, unit: str = "shop.service", host: str = "n1", until: str = SOON) -> None:
         spec = {"unit": unit, "by": "alice", "until": until}
@@ -45,6 +46,7 @@ class People:
     async def look(self, unit: str) -> str:
         self.looked.append(unit)
         await asyncio.sleep(3)
+        self.done.append(unit)
         return f"what {unit} uses"
 
 
@@ -98,12 +100,15 @@ async def test_what_a_life_before_has_begun_is_looked_at_again_and_what_it_has_a
 
 
 @in_virtual_time
-async def test_nobody_is_answered_who_does_not_wait_any_more() -> None:
+async def test_for_nobody_is_looked_who_does_not_wait_any_more_and_whose_clock_says_so_is_said() -> None:
     people = People()
     await people.ask(until=PAST)
     async with answering(people):
-        await asyncio.sleep(10)
-    assert people.looked == [] and await people.status() == {}
+        found = await people.answer()
+    assert people.looked == [] and found["phase"] == "Failed"
+    assert found["why"] == (
+        "the question was over at 2026-03-01T11:59:59Z, and it is 2026-03-01T12:00:00Z by this host's clock: ask again, or set its clock"
+    )
 
 
 @in_virtual_time
@@ -113,11 +118,11 @@ async def test_who_takes_the_question_back_stops_nobody_else_from_being_answered
         await people.ask("one.service")
         await asyncio.sleep(1)
         await people.api.delete(HOST_SURVEYS, "n1")
-        await asyncio.sleep(10)
         with pytest.raises(NotFound):
             await people.status()
         await people.ask("two.service")
         assert (await people.answer())["phase"] == "Done"
+        assert people.done == ["two.service"], "nobody waits for the first, so it is not looked on"
 
 
 async def refuse(unit: str) -> str:
@@ -192,3 +197,20 @@ def test_an_odd_question_is_no_harm(body: Body) -> None:
             assert (await people.answer())["phase"] == "Done"
 
     in_virtual_time(story)()
+
+
+async def breaks(unit: str) -> str:
+    if unit == "odd.service":
+        raise ZeroDivisionError
+    return "all well"
+
+
+@in_virtual_time
+async def test_a_look_that_breaks_ends_neither_the_agent_nor_the_next() -> None:
+    people = People()
+    async with answering(people, breaks):
+        await people.ask("odd.service")
+        await asyncio.sleep(1)
+        await people.api.delete(HOST_SURVEYS, "n1")
+        await people.ask()
+        assert (await people.answer())["phase"] == "Done"

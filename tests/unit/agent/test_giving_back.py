@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from backstay_agent.cluster.link import ASSIGNMENTS
+from backstay_api.client.errors import Invalid
 from backstay_api.memory.server import Change, Fate, Request
 from backstay_dev.simulator.virtualtime import in_virtual_time
 from backstay_testing.agent_world import HOST, UNIT, World
@@ -20,10 +21,16 @@ class Weather:
 
     def __init__(self) -> None:
         self.status = Fate()
+        self.cuts = False
+        """Statuses are refused as a whole, and taken when they say less."""
+        self._is_whole = False
         self.late_s = 0.0
 
     def request(self, request: Request) -> Fate:
         is_status = (request.verb, request.resource) == ("update", ASSIGNMENTS.resource)
+        if is_status and self.cuts:
+            self._is_whole = not self._is_whole
+            return Fate(error=Invalid("status.facts: too long")) if self._is_whole else Fate()
         return self.status if is_status else Fate()
 
     def event(self, watch: Request, change: Change | None) -> float | None:
@@ -123,3 +130,19 @@ async def test_what_was_said_last_but_one_is_no_word_of_it() -> None:
     await secured(world)  # nothing says that it would start by itself
     world.machine.enabled.add(UNIT)
     await is_kept(world, for_s=300)
+
+
+@in_virtual_time
+async def test_a_status_that_is_cut_short_says_nothing_of_it() -> None:
+    weather = Weather()
+    world = await enabled(weather)
+    await world.until(lambda: is_held(world))
+    await asyncio.sleep(1)
+    weather.cuts = True
+    world.machine.enabled.add(world.machine.unit("other.service"))
+    await secured(world, WEB, "other.service")
+    await world.until(lambda: is_free(world))
+    await secured(world)  # nothing says that it would start by itself
+    for _ in range(30):
+        await asyncio.sleep(1)
+        assert UNIT in world.machine.secured

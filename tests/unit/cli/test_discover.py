@@ -186,7 +186,7 @@ def test_a_host_is_asked_and_its_answer_is_drafted_and_nothing_is_left() -> None
     ("look", "lives", "host", "code", "said"),
     [
         pytest.param(found, True, "n9", NO_SUCH_THING, "there is no host n9", id="no such host"),
-        pytest.param(found, False, "n1", NOT_NOW, "n1 has not begun: its agent does not live", id="nobody answers"),
+        pytest.param(found, False, "n1", NOT_NOW, "n1 has not begun after 20 s: its agent does not live", id="nobody answers"),
         pytest.param(not_found, True, "n1", FAILED, "n1 could not look at shop.service: shop.service: systemd", id="no unit"),
         pytest.param(nonsense, True, "n1", FAILED, "what n1 says of shop.service is no survey: it is not JSON", id="nonsense"),
         pytest.param(hangs, True, "n1", NOT_NOW, "n1 was not done with its look at shop.service after 90 s", id="it hangs"),
@@ -217,3 +217,34 @@ def test_a_question_that_nobody_waits_for_any_more_makes_way() -> None:
     cluster = with_agent(found)
     asks_already(cluster, later(NOW, -30))
     assert cluster.run("discover", "n1", "shop.service").exit_code == WELL and not is_asked(cluster)
+
+
+def test_a_unit_is_named_as_for_systemctl() -> None:
+    asked: list[str] = []
+
+    async def look(unit: str) -> str:
+        asked.append(unit)
+        return await found(unit)
+
+    assert with_agent(look).run("discover", "n1", "php8.2-fpm").exit_code == WELL
+    assert asked == ["php8.2-fpm.service"]
+    answer = with_agent(look).run("discover", "n1", "my web")
+    assert answer.exit_code == FAILED and "'my web.service' is no name of a unit" in answer.stderr
+
+
+def test_whose_question_is_taken_back_reads_and_deletes_nobody_elses() -> None:
+    cluster = with_agent(found)
+    live = cluster.meanwhile
+
+    def another_asks() -> None:
+        live()
+        cluster.store.delete(unread(HOST_SURVEYS), ("", "n1"))
+        asks_already(cluster, later(NOW, 30))
+
+    cluster.meanwhile = another_asks
+    answer = cluster.run("discover", "n1", "shop.service")
+    assert (
+        answer.exit_code == NOT_NOW
+        and "bob has taken the survey of n1 back, and asked about other.service" in answer.stderr
+    )
+    assert is_asked(cluster)

@@ -38,7 +38,7 @@ _RFC3339 = (
     r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 Timestamp = Annotated[str, StringConstraints(max_length=40, pattern=_RFC3339)]
-"""RFC 3339, for people's eyes only: no decision ever compares it with a clock."""
+"""RFC 3339, for people's eyes: no decision on which safety stands ever compares it with a clock."""
 Argv = Annotated[list[Text], Field(min_length=1, max_length=64)]
 """A command as a list of arguments, the first an absolute path. No shell."""
 

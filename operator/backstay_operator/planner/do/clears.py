@@ -5,6 +5,7 @@ from __future__ import annotations
 from backstay_api.objects.models import HAInstance, HAService
 from backstay_operator.planner.actions import Action, RemoveClear
 from backstay_operator.planner.judge.remains import stored_order
+from backstay_operator.planner.judge.restless import is_let_go
 from backstay_operator.planner.know.clearing import Clear, clear_of
 from backstay_operator.planner.know.sessions import failed_report
 from backstay_operator.planner.know.world import Failed, World
@@ -39,7 +40,9 @@ def _is_needed(world: World, service: HAService, clear: Clear) -> bool:
 
 
 def _is_unsettled(world: World, service: HAService, instance: HAInstance, clear: Clear) -> bool:
-    """Whether a host still says that it failed, or has not been told that this is forgotten."""
+    """Whether a host still says that it failed, or has not been told that this is forgotten; or it would be left where it is without this."""
+    if is_let_go(world, service, instance):
+        return True
     for host in world.reported_by.get(instance.uid, ()):
         report = failed_report(service, instance, world.assignments[host].status)
         if report and clear.forgets(Failed(report.name, host, report.epoch)):

@@ -151,7 +151,8 @@ def _must(round_: Round, service: HAService, instance: HAInstance, holder: str) 
     if leave is None or round_.world.cannot_read(Host, holder):
         return None
     if leave.is_between_services and (rest := rests(round_.world, service, instance)):
-        return _rests(f"{holder} {leave.why}, but {rest.why}", rest)
+        failed = _failed(round_, service, instance, holder)
+        return failed or _rests(f"{holder} {leave.why}, but {rest.why}", rest)
     return _towards(elsewhere(round_, service, instance), f"{holder} {leave.why}")
 
 

@@ -7,6 +7,7 @@ failure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from backstay_api.objects.durations import between_s, later
@@ -18,6 +19,8 @@ from backstay_operator.planner.know.world import Failed, World
 MOST_STARTS: Final = 4
 """After the first: an HAInstance remembers five grants."""
 PERIOD_S: Final = 3600.0
+SKEW_S: Final = 60.0
+"""The clocks of two operators differ by less, or one of them is wrong."""
 
 
 class Rests(NamedTuple):
@@ -30,12 +33,8 @@ class Rests(NamedTuple):
 
 def rests(world: World, service: HAService, instance: HAInstance) -> Rests | None:
     """Whether rules and preferences leave it where it is for now."""
-    anew = (instance.spec.grants or [])[:MOST_STARTS]
-    if (
-        len(anew) < MOST_STARTS
-        or instance.spec.epoch <= MOST_STARTS
-        or not all(_counts(world, service, instance, one) for one in anew)
-    ):
+    anew = _lately(world, instance)
+    if not anew or any(_is_cleared(service, instance, one) for one in anew):
         return None
     name, last = service.metadata.name, anew[-1]
     until = later(last.at, PERIOD_S)
@@ -47,9 +46,20 @@ def rests(world: World, service: HAService, instance: HAInstance) -> Rests | Non
     return Rests(why, world.now_s + PERIOD_S - _ago_s(world, last))
 
 
-def _counts(world: World, service: HAService, instance: HAInstance, grant: GrantRecord) -> bool:
-    is_new = _ago_s(world, grant) < PERIOD_S
-    return is_new and not is_forgotten(service, Failed(instance.metadata.name, grant.host, grant.epoch))
+def is_let_go(world: World, service: HAService, instance: HAInstance) -> bool:
+    """Whether nothing but a person's clear lets it go on."""
+    return any(_is_cleared(service, instance, one) for one in _lately(world, instance))
+
+
+def _lately(world: World, instance: HAInstance) -> Sequence[GrantRecord]:
+    """The grants by which it has been started anew so often within the time, the last first; empty: it has not."""
+    anew = (instance.spec.grants or [])[:MOST_STARTS]
+    is_often = len(anew) == MOST_STARTS and instance.spec.epoch > MOST_STARTS
+    return anew if is_often and all(-SKEW_S <= _ago_s(world, one) < PERIOD_S for one in anew) else ()
+
+
+def _is_cleared(service: HAService, instance: HAInstance, grant: GrantRecord) -> bool:
+    return is_forgotten(service, Failed(instance.metadata.name, grant.host, grant.epoch))
 
 
 def _ago_s(world: World, grant: GrantRecord) -> float:

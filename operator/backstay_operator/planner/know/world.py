@@ -1,7 +1,8 @@
 """Everything the planner may know at one instant.
 
 The cache (`control/watch/cache.py`) keeps one World up to date piece by piece: `put` and `drop` touch only what changed and keep the indexes.
-Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes only.
+Times are seconds on the replica's own monotonic clock; `wall` is for people's eyes, and for what is a matter of comfort alone (windows,
+`judge/restless.py`).
 
 What is known the planner only reads. Beside it it keeps what it has worked out from that; no decision depends on whether it was kept:
 

@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
+import pytest
+
+from backstay_agent.drivers.base import StartFailed
 from backstay_agent.fake import FakeDriver, FakeMachine, recognised
-from backstay_agent.standby.standbys import LOOK_AGAIN_S, MARKED_AT_ONCE, MOST_AHEAD, Keeper
+from backstay_agent.standby.standbys import LOOK_AGAIN_S, MARKED_AT_ONCE, MOST_AHEAD, MOST_HELD, Keeper
 from backstay_api.objects.plain import (
     HeldUnit,
     HostAssignment,
@@ -169,6 +172,85 @@ async def test_what_would_no_longer_start_by_itself_is_given_back_though_nobody_
         machine.enabled.clear()
         await asyncio.sleep(LOOK_AGAIN_S + 1)
         assert is_free(machine, keeper)
+
+
+@in_virtual_time
+async def test_what_is_left_out_of_the_next_status_is_known_to_nobody() -> None:
+    """A status that the API server refuses as a whole is written without this; one has room for so many."""
+    machine = FakeMachine(units={UNIT: WEB}, enabled={UNIT})
+    async with keeping(machine) as keeper:
+        await told(keeper, WEB)
+        stored(keeper, WEB)
+        keeper.says(HostAssignmentStatus())
+        await told(keeper)
+        assert UNIT in machine.secured and [one.ask_again for one in keeper.held] == [True]
+
+
+class Sticky(FakeDriver):
+    """A host whose `/etc` is read-only."""
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        raise StartFailed("Read-only file system")
+
+
+@in_virtual_time
+async def test_what_cannot_be_given_back_now_is_tried_again_and_nobody_is_asked_for_it_on_and_on() -> None:
+    machine, said = FakeMachine(units={UNIT: WEB}, enabled={UNIT}), list[str]()
+    keeper = Keeper(lambda _: Sticky(machine), lambda: "", lambda: said.append("news"), lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    await told(keeper, WEB)
+    stored(keeper, WEB)
+    said.clear()
+    await told(keeper)
+    await asyncio.sleep(LONG_S)
+    assert [one.ask_again for one in keeper.held] == [False] and said == []
+    life.cancel()
+
+
+class Pondering(FakeDriver):
+    """A host on which systemd takes a second to say what would start by itself."""
+
+    async def starts_by_itself(self, resource: RenderedResource) -> str | None:
+        await asyncio.sleep(1)
+        return await super().starts_by_itself(resource)
+
+    async def unsecure(self, resource: RenderedResource) -> None:
+        pytest.fail("it is asked for")
+
+
+@in_virtual_time
+async def test_what_is_asked_for_while_it_is_looked_at_is_not_given_back() -> None:
+    machine = FakeMachine()
+    keeper = Keeper(lambda _: Pondering(machine), lambda: "", lambda: None, lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    await told(keeper, WEB)
+    await asyncio.sleep(3)  # between two rounds
+    keeper.update({}, ours={}, secured=frozenset())
+    await asyncio.sleep(0.5)
+    keeper.update({}, ours={}, secured=frozenset({WEB}))
+    await asyncio.wait([life], timeout=LOOK_AGAIN_S)
+    assert not life.done() and UNIT in machine.secured
+    life.cancel()
+
+
+@in_virtual_time
+async def test_what_has_to_be_asked_about_is_told_first_and_who_reads_of_it_tells_that() -> None:
+    machine, news = FakeMachine(), list[str]()
+    keeper = Keeper(lambda _: FakeDriver(machine), lambda: "", lambda: news.append("news"), lambda: marked(machine))
+    life = asyncio.create_task(keeper.run())
+    many = frozenset(f"a-{number}.service" for number in range(MOST_HELD))
+    for name in (*many, WEB):
+        machine.enabled.add(machine.unit(name))
+    keeper.update({}, ours={}, secured=many | {WEB})
+    await asyncio.sleep(LONG_S)
+    assert WEB not in [one.unit for one in keeper.held]
+    keeper.update({}, ours={}, secured=many)
+    await asyncio.sleep(LOOK_AGAIN_S + 1)
+    assert [one.unit for one in keeper.held if one.ask_again] == [WEB] and len(keeper.held) == MOST_HELD
+    news.clear()
+    stored(keeper, WEB)
+    assert news == ["news"] and not any(one.ask_again for one in keeper.held)
+    life.cancel()
 
 
 @in_virtual_time

@@ -10,6 +10,7 @@ import pytest
 
 from backstay_api.objects.durations import later
 from backstay_api.objects.models.instance import GrantRecord
+from backstay_operator.planner.do.clears import spent_clear
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER
 from backstay_operator.planner.do.moves import MOVE_ANNOTATION, Move, consider
 from backstay_operator.planner.do.rounds import begin
@@ -72,6 +73,8 @@ ROWS: Final = [
     (APART, FOUR_IN_AN_HOUR, {}, drained, "n2", "a drain waits for nothing"),
     (APART, FOUR_IN_AN_HOUR, MOVED, nothing, "n2", "nor does a person's wish"),
     ({}, FOUR_IN_AN_HOUR, {}, failed, "n2", "nor a failure"),
+    (APART, FOUR_IN_AN_HOUR, {}, failed, "n2", "also of one that a rule would have elsewhere"),
+    (APART, (-1440, *FOUR_IN_AN_HOUR), {}, nothing, "n2", "a grant from tomorrow is of a clock that was wrong"),
     ({"hosts": {"matchLabels": {"rack": "a"}}}, FOUR_IN_AN_HOUR, {}, nothing, "n3", "nor a host that is not selected any more"),
 ]  # fmt: skip
 
@@ -89,3 +92,21 @@ def test_whether_it_may_still_move(
     if not isinstance(found, Move):
         assert RESTS in found.why
         assert found.nowhere is not None and found.nowhere.look_again_s == world.now_s + PERIOD_S - 45 * 60
+
+
+@pytest.mark.parametrize(
+    ("ago", "is_kept"),
+    [
+        pytest.param(FOUR_IN_AN_HOUR, True, id="without it, it would be left where it is"),
+        pytest.param((5, 20, 30, 60, 70), False, id="it would not"),
+    ],
+)
+def test_a_clear_is_kept_while_it_alone_lets_it_go_on(ago: Sequence[float], is_kept: bool) -> None:
+    """Where no host is ready this very round, it must still count in the next."""
+    world = world_of(APART, ago, CLEARED)
+    known = world.assignments["n1"].spec
+    orders = {uid: order.model_copy(update={"cleared": 1}) for uid, order in known.instances.items()}
+    world.put_assignment(
+        world.assignments["n1"].model_copy(update={"spec": known.model_copy(update={"instances": orders})})
+    )
+    assert (spent_clear(world, world.services["shop/web"]) == []) is is_kept
