@@ -110,6 +110,14 @@ async def plan(
     for name in asked.hosts:
         if name not in world.hosts:
             raise Stop(f"there is no host {name}", FAILED if offline else NO_SUCH_THING)
+    found = await _outcome(session, world, asked, offline)
+    session.show(_told(found), lambda: _print(session, found))
+    _warn(session, found.supposed)
+    return CHANGES if found.supposed.changes else WELL
+
+
+async def _outcome(session: Session, world: World, asked: _Asked, offline: str) -> _Found:
+    """What would come of it in this world, which is changed."""
     before, alone = whatif.holders(world), set(_alone(world, asked))
     for one in asked.manifests:
         await _suppose(session, world, one, offline)
@@ -118,12 +126,8 @@ async def plan(
     for name in asked.full:
         fill(world, name)
     supposed = whatif.outcome(world, before, asked.lost)
-    nowhere = {key for key, _ in _unplaced(supposed)}
-    now_alone = [(key, *said) for key, said in _alone(world, asked).items() if key not in alone | nowhere]
-    found = _Found(supposed, now_alone)
-    session.show(_told(found), lambda: _print(session, found))
-    _warn(session, supposed)
-    return CHANGES if supposed.changes else WELL
+    known = alone | {key for key, _ in _unplaced(supposed)}
+    return _Found(supposed, [(key, *said) for key, said in _alone(world, asked).items() if key not in known])
 
 
 def _alone(world: World, asked: _Asked) -> dict[str, tuple[str, str]]:

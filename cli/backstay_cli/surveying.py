@@ -65,10 +65,17 @@ async def _make_way(session: Session, host: str, now: str) -> None:
     """For one that nobody waits for any more: whoever asked has gone."""
     with suppress(NotFound):
         other = readable(await session.api.get(HOST_SURVEYS, host))
-        if between_s(now, other.spec.until) > 0:
+        if _is_awaited(now, other.spec.until):
             said = f"{other.spec.by} has {other.spec.unit} surveyed on {host} now, until {other.spec.until} at most"
             raise Stop(f"{said}: try again then")
         await session.api.delete(HOST_SURVEYS, host, uid=other.uid)
+
+
+def _is_awaited(now: str, until: str) -> bool:
+    try:
+        return between_s(now, until) > 0
+    except ValueError:  # as 30 February, which the schema takes
+        return False
 
 
 async def _answer(session: Session, asked: HostSurvey) -> HostSurvey:

@@ -19,6 +19,7 @@ from backstay_api.client.api import Api, Event, EventType
 from backstay_api.client.errors import ApiError, Conflict, NotFound
 from backstay_api.client.informer import Informer, RetryPause
 from backstay_api.objects.bounds import MOST_DOCUMENT
+from backstay_api.objects.durations import between_s
 from backstay_api.objects.kinds import Raw, raw
 from backstay_api.objects.texts import clip
 
@@ -117,7 +118,7 @@ class AskedSurveys:
     async def _answer(self, asked: Raw) -> None:
         spec, now = _of(asked, "spec"), self.wall()
         unit, until = str(spec.get("unit") or ""), str(spec.get("until") or "")
-        if until[:19] < now[:19]:
+        if _is_over(until, now):
             why = f"the question was over at {until}, and it is {now[:19]}Z by this host's clock: ask again, or set its clock"
             await self._say(asked, {"phase": "Failed", "why": clip(why)})
             return
@@ -152,6 +153,14 @@ class AskedSurveys:
 def _of(body: Raw, part: str) -> Mapping[str, Any]:
     found = body.get(part)
     return found if isinstance(found, dict) else {}
+
+
+def _is_over(until: str, now: str) -> bool:
+    """Nobody waits until what is no time at all."""
+    try:
+        return between_s(until, now) > 0
+    except ValueError:
+        return True
 
 
 async def look_here(unit: str) -> str:

@@ -28,7 +28,7 @@ def later(wall: str, seconds_: float) -> str:
 
 
 def between_s(earlier: str, wall: str) -> float:
-    """Seconds from one time for people to another."""
+    """Seconds from one time for people to another, in whatever zones they are told. Raises ValueError where one is none: 30 February."""
     return (datetime.fromisoformat(wall) - datetime.fromisoformat(earlier)).total_seconds()
 
 

@@ -44,7 +44,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "nobody is answered who does not wait any more",
         _SURVEYS,
-        "        if until[:19] < now[:19]:\n",
+        "        if _is_over(until, now):\n",
         "        if False:\n",
         _ASKED,
     ),

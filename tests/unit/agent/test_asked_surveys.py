@@ -214,3 +214,21 @@ async def test_a_look_that_breaks_ends_neither_the_agent_nor_the_next() -> None:
         await people.api.delete(HOST_SURVEYS, "n1")
         await people.ask()
         assert (await people.answer())["phase"] == "Done"
+
+
+@pytest.mark.parametrize(
+    ("until", "phase"),
+    [
+        pytest.param("2026-03-01T14:01:00+02:00", "Done", id="later, in another zone"),
+        pytest.param("2026-03-01T11:30:00-00:15", "Failed", id="earlier, in another zone"),
+        pytest.param("2026-02-30T12:00:00Z", "Failed", id="a day that is none"),
+    ],
+)
+def test_whatever_clock_a_time_is_told_by(until: str, phase: str) -> None:
+    async def story() -> None:
+        people = People()
+        async with answering(people):
+            await people.ask(until=until)
+            assert (await people.answer())["phase"] == phase
+
+    in_virtual_time(story)()

@@ -213,9 +213,10 @@ def test_who_asks_while_another_is_answered_waits_his_turn() -> None:
     assert is_asked(cluster)
 
 
-def test_a_question_that_nobody_waits_for_any_more_makes_way() -> None:
+@pytest.mark.parametrize("until", [later(NOW, -30), "2026-03-01T12:30:00+01:00", "2026-02-30T12:00:00Z"])
+def test_a_question_that_nobody_waits_for_any_more_makes_way(until: str) -> None:
     cluster = with_agent(found)
-    asks_already(cluster, later(NOW, -30))
+    asks_already(cluster, until)
     assert cluster.run("discover", "n1", "shop.service").exit_code == WELL and not is_asked(cluster)
 
 

@@ -40,8 +40,7 @@ def rests(world: World, service: HAService, instance: HAInstance) -> Rests | Non
     until = later(last.at, PERIOD_S)
     why = (
         f"it has been started anew {MOST_STARTS} times within an hour, and stays until {until}: rules or preferences of services may"
-        f" contradict each other"
-        f" (`backstay explain {name} --last`); `backstay clear {name} --reason WHY` lets it go on at once"
+        f" contradict each other (`backstay explain {name} --last`); `backstay clear {name} --reason WHY` lets it go on at once"
     )
     return Rests(why, world.now_s + PERIOD_S - _ago_s(world, last))
 
@@ -63,5 +62,8 @@ def _is_cleared(service: HAService, instance: HAInstance, grant: GrantRecord) ->
 
 
 def _ago_s(world: World, grant: GrantRecord) -> float:
-    """By the clocks of operators: it is a matter of comfort alone."""
-    return between_s(grant.at, world.wall)
+    """By the clocks of operators: it is a matter of comfort alone. What a hand has written there that is no time was long ago."""
+    try:
+        return between_s(grant.at, world.wall)
+    except ValueError:
+        return PERIOD_S

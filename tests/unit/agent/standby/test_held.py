@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
@@ -31,8 +31,11 @@ ENABLED = f"{UNIT} is enabled and would start by itself at the next boot; or del
 
 
 @asynccontextmanager
-async def keeping(machine: FakeMachine) -> AsyncIterator[Keeper]:
-    keeper = Keeper(lambda _: FakeDriver(machine), lambda: "", lambda: None, lambda: marked(machine))
+async def keeping(
+    machine: FakeMachine, driver: type[FakeDriver] = FakeDriver, told: Callable[[], None] = lambda: None
+) -> AsyncIterator[Keeper]:
+    """`told`: called whenever the status is to be written anew."""
+    keeper = Keeper(lambda _: driver(machine), lambda: "", told, lambda: marked(machine))
     life = asyncio.create_task(keeper.run())
     try:
         yield keeper
@@ -196,15 +199,13 @@ class Sticky(FakeDriver):
 @in_virtual_time
 async def test_what_cannot_be_given_back_now_is_tried_again_and_nobody_is_asked_for_it_on_and_on() -> None:
     machine, said = FakeMachine(units={UNIT: WEB}, enabled={UNIT}), list[str]()
-    keeper = Keeper(lambda _: Sticky(machine), lambda: "", lambda: said.append("news"), lambda: marked(machine))
-    life = asyncio.create_task(keeper.run())
-    await told(keeper, WEB)
-    stored(keeper, WEB)
-    said.clear()
-    await told(keeper)
-    await asyncio.sleep(LONG_S)
-    assert [one.ask_again for one in keeper.held] == [False] and said == []
-    life.cancel()
+    async with keeping(machine, Sticky, lambda: said.append("news")) as keeper:
+        await told(keeper, WEB)
+        stored(keeper, WEB)
+        said.clear()
+        await told(keeper)
+        await asyncio.sleep(LONG_S)
+        assert [one.ask_again for one in keeper.held] == [False] and said == []
 
 
 class Pondering(FakeDriver):
@@ -236,21 +237,19 @@ async def test_what_is_asked_for_while_it_is_looked_at_is_not_given_back() -> No
 @in_virtual_time
 async def test_what_has_to_be_asked_about_is_told_first_and_who_reads_of_it_tells_that() -> None:
     machine, news = FakeMachine(), list[str]()
-    keeper = Keeper(lambda _: FakeDriver(machine), lambda: "", lambda: news.append("news"), lambda: marked(machine))
-    life = asyncio.create_task(keeper.run())
-    many = frozenset(f"a-{number}.service" for number in range(MOST_HELD))
-    for name in (*many, WEB):
-        machine.enabled.add(machine.unit(name))
-    keeper.update({}, ours={}, secured=many | {WEB})
-    await asyncio.sleep(LONG_S)
-    assert WEB not in [one.unit for one in keeper.held]
-    keeper.update({}, ours={}, secured=many)
-    await asyncio.sleep(LOOK_AGAIN_S + 1)
-    assert [one.unit for one in keeper.held if one.ask_again] == [WEB] and len(keeper.held) == MOST_HELD
-    news.clear()
-    stored(keeper, WEB)
-    assert news == ["news"] and not any(one.ask_again for one in keeper.held)
-    life.cancel()
+    async with keeping(machine, told=lambda: news.append("news")) as keeper:
+        many = frozenset(f"a-{number}.service" for number in range(MOST_HELD))
+        for name in (*many, WEB):
+            machine.enabled.add(machine.unit(name))
+        keeper.update({}, ours={}, secured=many | {WEB})
+        await asyncio.sleep(LONG_S)
+        assert WEB not in [one.unit for one in keeper.held]
+        keeper.update({}, ours={}, secured=many)
+        await asyncio.sleep(LOOK_AGAIN_S + 1)
+        assert [one.unit for one in keeper.held if one.ask_again] == [WEB] and len(keeper.held) == MOST_HELD
+        news.clear()
+        stored(keeper, WEB)
+        assert news == ["news"] and not any(one.ask_again for one in keeper.held)
 
 
 @in_virtual_time

@@ -110,3 +110,12 @@ def test_a_clear_is_kept_while_it_alone_lets_it_go_on(ago: Sequence[float], is_k
         world.assignments["n1"].model_copy(update={"spec": known.model_copy(update={"instances": orders})})
     )
     assert (spent_clear(world, world.services["shop/web"]) == []) is is_kept
+
+
+def test_a_time_that_is_none_keeps_nothing_where_it_is() -> None:
+    world = world_of(APART, FOUR_IN_AN_HOUR, {})
+    known = world.instances["shop/web-0"]
+    grants = [one.model_copy(update={"at": "2026-02-30T12:00:00Z"}) for one in known.spec.grants or ()]
+    world.put_instance(known.model_copy(update={"spec": known.spec.model_copy(update={"grants": grants})}))
+    found = consider(begin(world), world.services["shop/web"], world.instances["shop/web-0"])
+    assert isinstance(found, Move) and found.host == "n2"
