@@ -17,8 +17,8 @@ from backstay_api.objects.promise import silent_after_s
 LATELY_S: Final = 130.0
 """A fencer or operator that was frozen for a minute, with a view half a minute old, may still act on what was true then."""
 _EPSILON_S: Final = 0.05
-_TROUBLE_S: Final = 1.5
-"""A way to the API that is away for longer is one that the operator itself must have noticed: it doubts after two seconds."""
+_TROUBLE_S: Final = 2.0
+"""A way to the API that is away for longer is one that the operator itself must have noticed (PROTOCOL 4: less than 2 s are no trouble)."""
 
 Span = tuple[float, float]
 """From when to when, in seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class RecoveryWatch:
     """By resource on a machine: the services that have ever named it."""
     budget: dict[str, tuple[int, float] | None] = field(default_factory=dict)
     """By service: its moves, and in how many seconds."""
+    asked_for: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By service: where people have asked for it to move to, until it is granted there."""
 
     # --- machines -------------------------------------------------------------------------------------------------
 
@@ -156,6 +159,8 @@ class RecoveryWatch:
         self.budget[name] = (moves["limit"], seconds(moves["per"])) if moves else None
         for what in identities(map(RenderedResource.from_wire, change.body["spec"]["resources"])):
             self.named_by[what].add(name)
+        if wish := _annotations(change.body).get("backstay.dev/move"):
+            self.asked_for[name].add(json.loads(wish)["host"])
         word = "backstay.dev/clear"
         if word in _annotations(change.before) or word in _annotations(change.body):
             self.moves_s.pop(self.uid_of.get(name, ""), None)
@@ -170,7 +175,9 @@ class RecoveryWatch:
             has_failed = evidence in _LOST or (uid, spec["epoch"] - 1, host) in self.failed
             # Who is told of the past of services only can write no status there, so that nobody learns of this move.
             can_tell = (change.actor, HA_SERVICES.resource) not in self.past
-            if has_failed and can_tell and host not in ("", grant["host"]):
+            was_asked_for = grant["host"] in self.asked_for[service]
+            self.asked_for[service].discard(grant["host"])
+            if has_failed and can_tell and not was_asked_for and host not in ("", grant["host"]):
                 self._moved(uid, service)
 
     def _moved(self, uid: str, service: str) -> None:

@@ -1,0 +1,53 @@
+"""Which grants the simulator's judge counts as failovers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backstay_api.client.api import EventType
+from backstay_api.memory.server import Change
+from backstay_api.objects.kinds import Raw
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES
+from backstay_dev.simulator.recoverywatch import RecoveryWatch
+from backstay_dev.simulator.virtualtime import in_virtual_time
+
+NAMESPACE = "default"
+
+
+def _change(resource: str, name: str, spec: Raw, annotations: Raw | None = None) -> Change:
+    body = {"metadata": {"name": name, "uid": f"uid-{name}", "annotations": annotations or {}}, "spec": spec}
+    return Change(1, EventType.MODIFIED, resource, (NAMESPACE, name), body, None, "operator-a")
+
+
+def _service(*, move_to: str = "") -> Change:
+    wish = {"backstay.dev/move": json.dumps({"host": move_to})} if move_to else None
+    spec = {"recovery": {"moves": {"limit": 0, "per": "30s"}}, "resources": []}
+    return _change(HA_SERVICES.resource, "web", spec, wish)
+
+
+def _granted(host: str, epoch: int) -> Change:
+    closed = {"evidence": "Boot"} if epoch > 1 else {}
+    return _change(
+        HA_INSTANCES.resource,
+        "web-0",
+        {"service": {"name": "web"}, "epoch": epoch, "grant": {"host": host}, "closed": closed},
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "is_accused"),
+    [
+        pytest.param("", True, id="nobody asked"),
+        pytest.param("n3", False, id="a person asked for a move there (seed 3700006917)"),
+        pytest.param("n1", True, id="a person asked for a move to another host"),
+    ],
+)
+@in_virtual_time
+async def test_what_people_ask_for_is_no_failover(asked_for: str, is_accused: bool) -> None:
+    accused: list[str] = []
+    watch = RecoveryWatch(accused.append, {}, lambda host: None)
+    for change in (_service(), _granted("n1", 1), _granted("n2", 2), _service(move_to=asked_for), _granted("n3", 3)):
+        watch.observe(change)
+    assert bool(accused) is is_accused
