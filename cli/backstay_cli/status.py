@@ -22,7 +22,7 @@ from .view import VIEW, View, look, place_of
 _SERVICE_CHECKS = (("Accepted", "True"), ("Ready", "True"), ("Degraded", "False"), ("SurvivesHostLoss", "True"))
 _SERVICE_WIDE = ("EPOCH", "LAST FAILOVER", "REASON")
 _HOST_WIDE = ("AGENT", "FENCING SAYS")
-_HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"), ("Healthy", "True"))
+_HOST_CHECKS = (("Ready", "True"), ("FencingReady", "True"), ("Healthy", "True"), ("CapacitySufficient", "True"))
 
 
 async def status(

@@ -9,7 +9,7 @@ import pytest
 
 from backstay_api.objects.models import HAService, ServiceClass
 from backstay_operator.planner import offline, whatif
-from backstay_operator.planner.actions import Assign, SealLease, WriteInstance, WriteServiceStatus
+from backstay_operator.planner.actions import Assign, SealLease, WriteHostStatus, WriteInstance, WriteServiceStatus
 from backstay_operator.planner.know.reading import put as read
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.losses import each_host, losses
@@ -78,6 +78,8 @@ def test_what_cannot_be_planned_keeps_no_host_from_being_fenced_and_no_unit_from
     assert [one.before.host for one in made if isinstance(one, SealLease)] == ["n1"], "good could be taken over"
     (told,) = [one.status for one in made if isinstance(one, WriteServiceStatus) and one.before.key == "shop/bad"]
     assert "CannotBePlanned" in [one.reason for one in told.conditions]
+    (of_n1,) = [one.status for one in made if isinstance(one, WriteHostStatus) and one.before.metadata.name == "n1"]
+    assert "'NotKnown'" in str(of_n1["conditions"]), "what is asked of the host's capacity"
 
 
 def test_units_stay_secured_while_a_plan_could_not_be_made() -> None:

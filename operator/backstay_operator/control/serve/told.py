@@ -25,6 +25,10 @@ _OF_HOSTS: Final = {
     "schedulable": ("Schedulable", "1 while services may be placed there"),
     "healthy": ("Healthy", "1 while its own checks find nothing wrong"),
     "agent_supported": ("AgentSupported", "1 while its agent is of a release that the operator serves"),
+    "capacity_sufficient": (
+        "CapacitySufficient",
+        "1 while it offers all that is asked of it; absent: nobody has declared any",
+    ),
 }
 _Rows = Iterable[tuple[Sequence[str], float | None]]
 

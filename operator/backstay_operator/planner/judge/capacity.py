@@ -5,7 +5,8 @@ What services really use is measured by nobody: it is the arithmetic of what peo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from backstay_api.objects.models import HAService
@@ -16,6 +17,25 @@ from backstay_operator.planner.words import listed
 
 from .host_facts import HostFacts, Rejected
 from .questions import Planned, Question
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one name of capacity, what a host offers and what is asked of it."""
+
+    name: str
+    offered: Fraction
+    asked: Fraction
+    by: Sequence[str]
+    """Keys of the services."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.asked > self.offered
+
+    @property
+    def text(self) -> str:
+        return f"{written(self.asked)} of {written(self.offered)} {self.name}"
 
 
 def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
@@ -66,6 +86,16 @@ def _need(service: HAService, name: str) -> Fraction:
 def taken(world: World, host: str, planned: Planned, name: str) -> Fraction:
     """How much is granted there, or on its way there."""
     return total(_need(service, name) for _, service in _there(world, host, planned))
+
+
+def usage(world: World, host: str) -> Iterator[Usage]:
+    """Of each name that the host offers, or that what is granted to it asks for: how much, and by whom; in order of the names."""
+    offers = world.hosts[host].spec.capacity or {}
+    there = [service for _, service in _there(world, host, {})]
+    for name in sorted({*offers, *(name for service in there for name in _needed(service))}):
+        by = [service for service in there if _need(service, name)]
+        keys = [*dict.fromkeys(one.key for one in by)]
+        yield Usage(name, amount(offers.get(name, 0)) or Fraction(0), total(_need(one, name) for one in by), keys)
 
 
 def _others(ask: Question, host: str) -> list[HAService]:

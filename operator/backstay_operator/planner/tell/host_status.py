@@ -7,14 +7,17 @@ from typing import Any
 from backstay_api import VERSION
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import HostStatus
+from backstay_api.objects.quantities import written
 from backstay_api.objects.releases import SERVED, skew
 from backstay_operator.planner.judge import budget
+from backstay_operator.planner.judge.capacity import usage
 from backstay_operator.planner.judge.fence_path import fence_path
 from backstay_operator.planner.judge.host_facts import HostFacts, facts_of
 from backstay_operator.planner.know.liveness import Liveness, of_host, shutting_down
 from backstay_operator.planner.know.sessions import last_sealed
+from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.words import first_words, joined
+from backstay_operator.planner.words import first_words, joined, listed
 
 from .conditions import Finding, settled, updated
 
@@ -53,6 +56,7 @@ def _status(world: World, facts: HostFacts, missing: str) -> HostStatus:
         _schedulable(facts),
         *_healthy(facts),
         *_supported(facts),
+        *_has_room(world, facts.name),
     ]
     return updated(
         host.status,
@@ -127,6 +131,29 @@ def _supported(facts: HostFacts) -> list[Finding]:
             return [Finding("AgentSupported", False, "TooOld", f"{why}: upgrade the agent")]
         case _:
             return [Finding("AgentSupported", True, "Served", f"The operator {VERSION} serves its agent {version}")]
+
+
+def _has_room(world: World, host: str) -> list[Finding]:
+    """Whether it offers all that is asked of it; nothing, where nobody has said what it offers, and nobody asks for anything."""
+    try:
+        found = list(usage(world, host))
+    except BROKEN as error:  # what nobody has foreseen of one service keeps no host from being fenced
+        why = f"what is asked for cannot be added up: {type(error).__name__}"
+        return [Finding("CapacitySufficient", None, "NotKnown", why)]
+    if not found:
+        return []
+    if not any(one.is_over for one in found):
+        return [Finding("CapacitySufficient", True, "Sufficient", f"Asked for: {listed([one.text for one in found])}")]
+    over = "; ".join(
+        f"{written(one.asked)} {one.name} asked for by {listed(one.by)}, {written(one.offered)} offered"
+        for one in found
+        if one.is_over
+    )
+    return [
+        Finding(
+            "CapacitySufficient", False, "AskedForMore", f"{over}: what runs stays, and nothing that asks for it comes"
+        )
+    ]
 
 
 def _schedulable(facts: HostFacts) -> Finding:
