@@ -35,6 +35,8 @@ class Off:
     """Its machine has come on, whoever did that."""
     past_for: set[str] = field(default_factory=set)
     """Fencers that have read since that the device is on. Before, they cannot know, and still owe an `on`."""
+    is_denied: bool = False
+    """A fencer was told that the device is on, long enough after this, and it was a lie: nobody can know that an `on` is still owed."""
 
 
 @dataclass
@@ -158,14 +160,22 @@ class PowerWatch:
             off.past_for.discard(fencer)
 
     def note_read(self, by: str, bmc: Bmc) -> None:
-        """A fencer reads a device on, and rightly: what we did before is past for it."""
+        """A fencer reads a device on: what we did before is past for it, if that is true, and it has to believe so, if not."""
         off = self.ours.get(bmc.name)
-        if off is None or not off.is_on_since or not bmc.machine.is_on:
+        if off is None or (bmc.machine.is_on and not off.is_on_since):
             return
         # Earlier, an `off` of ours may still come through, though it is on and though `on` was sent since (PROTOCOL 5).
         known_s = max(off.sent_s, self.began_s.get(by, off.sent_s))
-        if _now_s() - known_s > SURE_S:
+        if _now_s() - known_s <= SURE_S:
+            return
+        if bmc.machine.is_on:
             off.past_for.add(by)
+        else:
+            off.is_denied = True
+
+    def owes_on(self, host: str) -> bool:
+        """Whether somebody can know that a host that we have switched off is to be switched on again."""
+        return not any(off.is_denied for off in self._offs_of(host))
 
     def _off(self, host: str) -> None:
         if host not in self.wanting.values() and _now_s() - self.wanted_s.get(host, float("-inf")) > LATELY_S:

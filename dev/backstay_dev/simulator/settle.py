@@ -70,7 +70,7 @@ def _nobody_knows(world: World, owner: Raw) -> bool:
 def _host(world: World, name: str) -> Iterator[str]:
     """It is on, unless nobody will switch it on; and its status says so."""
     machine, shape = world.machines[name], world.host_shapes[name]
-    if not machine.is_on and machine.off_by_device and shape.after == "On":
+    if not machine.is_on and machine.off_by_device and shape.after == "On" and world.monitor.power.owes_on(name):
         yield f"{name} was switched off by a device of ours and is not switched on again"
         return
     body = world.get(HOSTS, ("", name))

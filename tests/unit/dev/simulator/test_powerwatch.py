@@ -129,3 +129,22 @@ async def test_an_on_to_a_running_machine_that_we_have_never_touched_is_a_fault(
     bench = Bench()
     bench.watch.note_switch("fencer", bench.bmc, "on")
     assert len(bench.said) == 1
+
+
+@pytest.mark.parametrize(
+    ("later_s", "lies", "owes"),
+    [
+        pytest.param(SURE_S + 1, True, False, id="its board has said on since: nobody can know (seed 3800004959)"),
+        pytest.param(SURE_S - 1, True, True, id="it said so while the `off` could still come through"),
+        pytest.param(SURE_S + 1, False, True, id="nobody was told that it is on"),
+    ],
+)
+@in_virtual_time
+async def test_a_host_that_we_have_switched_off_is_to_be_switched_on(later_s: float, lies: bool, owes: bool) -> None:
+    bench = Bench()
+    bench.watch.note_switch("fencer", bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    await asyncio.sleep(later_s)
+    if lies:
+        bench.watch.note_read("fencer", bench.bmc)
+    assert bench.watch.owes_on("n1") is owes
