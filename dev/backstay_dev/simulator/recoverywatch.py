@@ -159,8 +159,7 @@ class RecoveryWatch:
         self.budget[name] = (moves["limit"], seconds(moves["per"])) if moves else None
         for what in identities(map(RenderedResource.from_wire, change.body["spec"]["resources"])):
             self.named_by[what].add(name)
-        if wish := _annotations(change.body).get("backstay.dev/move"):
-            self.asked_for[name].add(json.loads(wish)["host"])
+        self.asked_for[name] |= _asked_for(_annotations(change.body).get("backstay.dev/move", ""))
         word = "backstay.dev/clear"
         if word in _annotations(change.before) or word in _annotations(change.body):
             self.moves_s.pop(self.uid_of.get(name, ""), None)
@@ -189,6 +188,14 @@ class RecoveryWatch:
         # One may not have been told yet when the operator that made it died.
         if len([at_s for at_s in times if _now_s() - at_s < per_s]) > limit + 1:
             self.accuse(f"{service} has failed over more than {limit} times in {per_s:g} s")
+
+
+def _asked_for(wish: str) -> set[str]:
+    """The host that a person asks for; none, where the annotation is nothing that anybody could carry out."""
+    try:
+        return {json.loads(wish)["host"]}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return set()
 
 
 def _annotations(body: Raw | None) -> Raw:

@@ -21,10 +21,10 @@ def _change(resource: str, name: str, spec: Raw, annotations: Raw | None = None)
     return Change(1, EventType.MODIFIED, resource, (NAMESPACE, name), body, None, "operator-a")
 
 
-def _service(*, move_to: str = "") -> Change:
-    wish = {"backstay.dev/move": json.dumps({"host": move_to})} if move_to else None
+def _service(wish: str = "") -> Change:
+    annotations = {"backstay.dev/move": wish} if wish else None
     spec = {"recovery": {"moves": {"limit": 0, "per": "30s"}}, "resources": []}
-    return _change(HA_SERVICES.resource, "web", spec, wish)
+    return _change(HA_SERVICES.resource, "web", spec, annotations)
 
 
 def _granted(host: str, epoch: int) -> Change:
@@ -37,17 +37,20 @@ def _granted(host: str, epoch: int) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("asked_for", "is_accused"),
+    ("wish", "is_accused"),
     [
         pytest.param("", True, id="nobody asked"),
-        pytest.param("n3", False, id="a person asked for a move there (seed 3700006917)"),
-        pytest.param("n1", True, id="a person asked for a move to another host"),
+        pytest.param(json.dumps({"host": "n3"}), False, id="a person asked for a move there (seed 3700006917)"),
+        pytest.param(json.dumps({"host": "n1"}), True, id="a person asked for a move to another host"),
+        pytest.param("[" * 100_000, True, id="an annotation that cannot be read"),
+        pytest.param("[]", True, id="one that names no host"),
+        pytest.param('{"host": {}}', True, id="one whose host is none"),
     ],
 )
 @in_virtual_time
-async def test_what_people_ask_for_is_no_failover(asked_for: str, is_accused: bool) -> None:
+async def test_what_people_ask_for_is_no_failover(wish: str, is_accused: bool) -> None:
     accused: list[str] = []
     watch = RecoveryWatch(accused.append, {}, lambda host: None)
-    for change in (_service(), _granted("n1", 1), _granted("n2", 2), _service(move_to=asked_for), _granted("n3", 3)):
+    for change in (_service(), _granted("n1", 1), _granted("n2", 2), _service(wish), _granted("n3", 3)):
         watch.observe(change)
     assert bool(accused) is is_accused
