@@ -190,6 +190,13 @@ def _silent(world: World, number: int) -> None:
         world.leases[host] = replace(world.leases[host], first_seen_s=world.now_s - 60)
 
 
+def _lease_edited(world: World, number: int) -> None:
+    """By a person: nothing that says whether its host lives."""
+    if seen := world.leases.get(host := _host(world, number)):
+        lease = replace(seen.lease, resource_version=f"{seen.lease.resource_version}0")
+        world.leases[host] = replace(seen, lease=lease)
+
+
 def passes(seconds: float) -> Step:
     def step(world: World, number: int) -> None:
         world.now_s += seconds
@@ -225,6 +232,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "a host loses its device": _on_host(fencing={"levels": []}),
     "a label moves": _labelled,
     "a host falls silent": _silent,
+    "a Lease is edited": _lease_edited,
     "a HostAssignment goes": lambda world, number: world.drop_assignment(_host(world, number)),
     "something of its name is left somewhere": _left_of_a_gone_one,
     "its name is taken": lambda world, number: name_is_taken(world, sorted("abcdfg")[number % 6]),

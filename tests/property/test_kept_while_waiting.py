@@ -18,6 +18,7 @@ from backstay_operator.planner.actions import Action, Assign, CreateClaim, Write
 from backstay_operator.planner.know import fitting
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.plan import plan
+from backstay_operator.planner.preconditions import Silent
 from backstay_testing.resting import from_nothing, put_known
 from backstay_testing.starting import STEPS, carry_out, name_is_taken, new_services, passes
 
@@ -141,6 +142,17 @@ def test_what_waits_a_moment_for_a_better_host_waits_no_longer() -> None:
     made = plan(world)
     assert made == from_nothing(world)
     assert before.actions
+
+
+def test_a_grant_that_passes_over_a_silent_host_names_its_lease_as_it_is() -> None:
+    """Kept, it would name for ever the version that somebody has edited since, and be refused for ever."""
+    world = waiting()
+    STEPS["a host falls silent"](world, 4)
+    plan(answered(world, "a"))
+    STEPS["a Lease is edited"](world, 4)
+    grant = next(one for one in plan(world).actions if isinstance(one, WriteInstance))
+    leases = [need.lease for need in grant.needs if isinstance(need, Silent)]
+    assert leases == [world.leases["n0004"].lease.resource_version]
 
 
 def left_by_a_gone_copy(world: World, *, released: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from backstay_api.objects.kinds import Raw
-from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, RESOURCE_CLAIMS
+from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOST_ASSIGNMENTS, HOST_LEASES, RESOURCE_CLAIMS
 from backstay_dev.simulator.monitor import Owned
 from backstay_dev.simulator.processes import SimulationLoop
 from backstay_dev.simulator.shapes import NAMESPACE, HostShape, ServiceShape, Shape
@@ -165,3 +165,26 @@ def test_an_instance_without_our_finalizer_is_not_lost_with_what_it_holds() -> N
         assert body is not None and body["metadata"]["finalizers"] == ["backstay.dev/instance"]
 
     play(a_shape(WEB), live)
+
+
+def test_a_host_that_only_a_late_picture_takes_for_silent_is_asked_before_the_first_epoch() -> None:
+    """Seed 53479532458: of twelve hosts that all tell the operator late, each looks silent half of the time; and n1 runs it by hand."""
+
+    async def live(world: World) -> None:
+        await asyncio.sleep(8)
+        for kind in (HOST_LEASES, HOST_ASSIGNMENTS):
+            world.network.lag_s["operator-a", kind.resource] = 3.0
+        world.network.lag_s["agent-n1", HOST_ASSIGNMENTS.resource] = 1.5  # it answers when all others have
+        await asyncio.sleep(6)
+        world.monitor.owners["unit db.service"] = Owned("db", True)
+        world.machines["n1"].start_by_hand("db.service")
+        world.create_service(ServiceShape("db"))
+        await asyncio.sleep(20)
+        assert runs(world, "unit db.service") == ["n1"]
+        assert "n1 runs db.service already, not started by Backstay" in condition(world, "db", "Ready")["message"]
+        world.network.lag_s.clear()
+        world.machines["n1"].stop_by_hand()
+        await asyncio.sleep(20)
+        assert condition(world, "db", "Ready")["status"] == "True"
+
+    play(a_shape(WEB, hosts=12), live)

@@ -25,6 +25,7 @@ from .know.clearing import clear_of
 from .know.liveness import Liveness, of_host
 from .know.sessions import report_of
 from .know.world import World
+from .preconditions import Silent
 
 _SERVICE_FIELDS: Final[Set[str]] = frozenset(
     {"state", "mode", "replicas", "exclusive", "resources", "placement", "recovery"}
@@ -43,6 +44,7 @@ def is_keepable(world: World, decision: Decision, actions: Sequence[Action]) -> 
         and bool(decision.slots)
         and all(_is_steady(world, service, slot, acts=bool(actions)) for slot in decision.slots)
         and not any(one.needs for one in actions if not isinstance(one, WriteInstance))
+        and not any(isinstance(need, Silent) for one in actions for need in one.needs)  # it names a version of a Lease
         and not service.status.failures
         and wish_of(service) is None
         and clear_of(service) is None

@@ -13,9 +13,9 @@ a write that names this version. Whoever comes to need it later writes the objec
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from backstay_api.objects.models import Host
+from backstay_api.objects.models import Host, HostAssignment
 from backstay_api.objects.models.base import Object
 from backstay_api.objects.object_kinds import HOSTS
 
@@ -101,7 +101,19 @@ class Unnamed:
     what_for: str = ""
 
 
-Precondition = Still | Gone | Owned | NoInstances | Alone | HoldsNothing | Unnamed
+@dataclass(frozen=True)
+class Silent:
+    """The host has neither renewed its Lease, nor said anything, nor been told of anything to run, beyond what we know."""
+
+    host: str
+    lease: str
+    """The resourceVersion of its Lease; empty: there is none that can be read."""
+    assignment: HostAssignment | None = field(compare=False, repr=False)
+    """As it was decided from; None: there is none that can be read."""
+    what_for: str = ""
+
+
+Precondition = Still | Gone | Owned | NoInstances | Alone | HoldsNothing | Unnamed | Silent
 
 
 def as_known(host: Host | None, name: str, what_for: str) -> Precondition:

@@ -235,7 +235,8 @@ class HostStatus(Model):
     """Written by the operator, `fencing` and `machine` by the fencer."""
 
     conditions: Conditions = []
-    """Ready, FencingReady, Schedulable, Healthy (where its agent checks that), AgentSupported, CapacitySufficient (where any is declared): each with reason and sentence."""
+    """Ready, FencingReady, Schedulable, Healthy (where its agent checks that), AgentSupported, CapacitySufficient (where any is declared): each
+    with reason and sentence."""
     liveness: Text = ""
     """Live, Suspect, Silent, Sealed or Unknown: for people."""
     session: SessionRef | None = None

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final, assert_never
+from typing import Any, Final, TypeVar, assert_never
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import NotFound
 from backstay_api.objects.kinds import Kind, Raw, Ref, unread
-from backstay_api.objects.models import HAInstance
-from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, KINDS, RESOURCE_CLAIMS, Unreadable
+from backstay_api.objects.models import HAInstance, HostAssignment
+from backstay_api.objects.object_kinds import (
+    HA_INSTANCES,
+    HA_SERVICES,
+    HOST_ASSIGNMENTS,
+    HOST_LEASES,
+    KINDS,
+    RESOURCE_CLAIMS,
+    Unreadable,
+)
 from backstay_api.objects.resource_kinds import units_of
 from backstay_operator.control.watch.cache import Cache
 from backstay_operator.planner.preconditions import (
@@ -23,11 +31,13 @@ from backstay_operator.planner.preconditions import (
     NoInstances,
     Owned,
     Precondition,
+    Silent,
     Still,
     Unnamed,
 )
 
 READ_TIMEOUT_S: Final = 5.0
+T = TypeVar("T")
 
 
 class NotSo(Exception):
@@ -74,6 +84,8 @@ class Preconditions:
                 return _and(f"{held[0].key} is granted to {need.host}" if held else None, need.what_for)
             case Unnamed():
                 return _and(await self._unnamed(need), need.what_for)
+            case Silent():
+                return _and(await self._silent(need), need.what_for)
         assert_never(need)
 
     async def _still(self, need: Still) -> str | None:
@@ -121,6 +133,15 @@ class Preconditions:
                 return f"HAService {service.key} names {named[0]}"
         return None
 
+    async def _silent(self, need: Silent) -> str | None:
+        lease = _readable(HOST_LEASES, await self._find(HOST_LEASES, need.host, HOST_LEASES.home))
+        if (lease.resource_version if lease else "") != need.lease:
+            return f"{need.host} was taken for silent, and its Lease has changed since"
+        found, known = _readable(HOST_ASSIGNMENTS, await self._find(HOST_ASSIGNMENTS, need.host, "")), need.assignment
+        if (found and _told_and_said(found)) != (known and _told_and_said(known)):
+            return f"{need.host} was taken for silent, and its HostAssignment says something else now"
+        return None
+
     async def _find(self, kind: Kind[Any], name: str, namespace: str) -> Raw | None:
         """The same as `_read`, but of an answer that is not from the past."""
         before = self._cache.meta(kind, kind.key(namespace, name))
@@ -164,6 +185,16 @@ async def look(api: Api, cache: Cache, ref: Ref) -> Raw | None:
         return None
     cache.observe(ref.kind, body)
     return body
+
+
+def _readable(kind: Kind[T | Unreadable], body: Raw | None) -> T | None:
+    read = kind.read(body) if body is not None else None
+    return None if isinstance(read, Unreadable) else read
+
+
+def _told_and_said(assignment: HostAssignment) -> tuple[object, ...]:
+    """What may run there. By the rest of its orders, as what it stands by for, nothing is started."""
+    return assignment.uid, assignment.spec.instances, assignment.status
 
 
 def _and(why: str | None, what_for: str) -> str | None:

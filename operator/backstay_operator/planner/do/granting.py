@@ -103,7 +103,9 @@ def _choose(round_: Round, service: HAService, instance: HAInstance, acceptance:
     grant = Grant(host=placed.host, session=session.ref, machine_uuid=session.machine_uuid)
     placed = replace(placed, why=joined(placed.why, older_words(Question(world, service, free))))
     records = record(world, service, instance, instance.spec.epoch + 1, placed.host)
-    return Next(grant, placed, needs_to_run(world, service, instance, placed.host), tuple(records))
+    needs = needs_to_run(world, service, instance, placed.host)
+    asked = first_epoch.passed_over(world, service, instance) if instance.spec.epoch == 0 else ()
+    return Next(grant, placed, (*needs, *asked), tuple(records))
 
 
 def _why_not_placed(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> str:

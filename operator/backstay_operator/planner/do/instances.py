@@ -185,6 +185,7 @@ def _run_or_stop(
     if is_news and (records := record(world, service, instance, instance.spec.epoch, host)):
         return Course(tuple(records), order=stored, missing=missing)
     noted = dependencies.noted(world, service, instance)
+    needs = _edit_needs(world, service, instance, host) if is_news else ()
     up = order(world, service, instance, "Up", "it is granted here")
     look_again_s = found.nowhere.look_again_s if found.nowhere else None
     return Course(
@@ -192,6 +193,7 @@ def _run_or_stop(
         order=up,
         missing=missing or found.why or _goes_on_managing(world, host, instance, stored),
         look_again_s=look_again_s,
+        needs=needs,
         placed=found.nowhere,
     )
 
@@ -221,6 +223,13 @@ def _edit_waits(world: World, service: HAService, instance: HAInstance, host: st
     if edits.news(world, service, instance):
         return first_epoch.edit_blocked(world, service, instance, host)
     return None
+
+
+def _edit_needs(world: World, service: HAService, instance: HAInstance, host: str) -> tuple[Precondition, ...]:
+    """What must be so when the holder is told of an edit: nobody whose answer it did not wait for has one by then."""
+    if not edits.news(world, service, instance):
+        return ()
+    return first_epoch.passed_over(world, service, instance, holder=host)
 
 
 def _not_beside(world: World, service: HAService, instance: HAInstance, stored: InstanceOrder | None) -> str:

@@ -3,7 +3,8 @@
 Every live candidate must have answered. A silent one blocks only if its last report, or its last orders, list it, and not even then
 once its session has been proven over; so does any other host, for what it was told of that name stays there whoever may run it now
 (one that is removed is asked nothing). A host that never had a session blocks nobody. What may run twice waits for nobody: a copy of
-an earlier time does no harm, and is ordered down where it is found.
+an earlier time does no harm, and is ordered down where it is found. Who is silent a late picture cannot tell: so whoever is passed over
+is looked at once more, by a quorum read in the very step that grants or orders (`passed_over`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
+from backstay_operator.planner.preconditions import Precondition, Silent
 from backstay_operator.planner.words import UNCLEAR, and_, first_words, joined, listed
 
 from . import edits
@@ -41,6 +43,19 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
         host for host in hosts if _must_answer(world, host) and not _has_answered(world, host, service, instance)
     ]
     return _unanswered(world, instance, unanswered) if unanswered else None
+
+
+def passed_over(
+    world: World, service: HAService, instance: HAInstance, *, holder: str = ""
+) -> tuple[Precondition, ...]:
+    """Of each host that is not waited for because it is silent: that it is, and that what we know of it is its last word."""
+    hosts = _asked_about_it(world, service, instance) if instance.spec.exclusive else []
+    return tuple(_as_silent(world, service, host) for host in hosts if host != holder and _is_quiet(world, host))
+
+
+def _as_silent(world: World, service: HAService, host: str) -> Precondition:
+    seen, what_for = world.leases.get(host), f"something of {service.key} may run there already"
+    return Silent(host, seen.lease.resource_version if seen else "", world.assignments.get(host), what_for)
 
 
 def awaited(world: World, host: str) -> str:

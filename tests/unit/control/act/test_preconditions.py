@@ -12,15 +12,16 @@ from backstay_api.client.errors import ApiError, Forbidden, Invalid, ServerError
 from backstay_api.memory.server import Fate
 from backstay_api.objects.kinds import Raw
 from backstay_api.objects.models import ResourceClaim
-from backstay_api.objects.models.instance import Grant, HAInstanceSpec
-from backstay_api.objects.object_kinds import HA_INSTANCES, HA_SERVICES, HOSTS, RESOURCE_CLAIMS
+from backstay_api.objects.object_kinds import (
+    HA_INSTANCES,
+    HA_SERVICES,
+)
 from backstay_api.objects.resource_kinds import Claim
 from backstay_dev.simulator.virtualtime import in_virtual_time
-from backstay_operator.control.act.apply import Outcome, Result
-from backstay_operator.planner.actions import DeleteClaim, SetFinalizer, WriteInstance
+from backstay_operator.control.act.apply import Outcome
+from backstay_operator.planner.actions import DeleteClaim, SetFinalizer
 from backstay_operator.planner.do.finalizers import HOST_FINALIZER, SERVICE_FINALIZER
 from backstay_operator.planner.do.ownership import let_go
-from backstay_operator.planner.know.claims import claim_for
 from backstay_operator.planner.plan import plan
 from backstay_operator.planner.preconditions import (
     Alone,
@@ -32,48 +33,8 @@ from backstay_operator.planner.preconditions import (
     Still,
     Unnamed,
 )
-from backstay_testing.apply_bench import SESSION, Bench
+from backstay_testing.apply_bench import ADDRESS, UNIT, Asked
 from backstay_testing.control_scene import Scene, until
-
-ADDRESS = Claim("Address", "192.0.2.10")
-UNIT = Claim("Unit", "web.service")
-
-
-class Asked(Bench):
-    """A bench with a service that owns an address and a unit on n1, and an instance."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scene.add_service("web")
-        self.look()
-        self.service = self.cache.world.services["shop/web"]
-        self.instance = self.add_instance()
-        for key in (ADDRESS, UNIT):
-            self.scene.store(RESOURCE_CLAIMS, claim_for(key, self.service, ["n1"]).wire())
-        self.look()
-        for kind, name, namespace, ours in (
-            (HA_SERVICES, "web", "shop", SERVICE_FINALIZER),
-            (HOSTS, "n1", "", HOST_FINALIZER),
-        ):
-            self.cluster.patch(kind, (namespace, name), {"metadata": {"finalizers": [ours]}}, actor="admin")
-
-    async def grant(self, *needs: Precondition) -> Result:
-        grant = Grant(host="n1", session=SESSION, machine_uuid="m")
-        spec: HAInstanceSpec = self.instance.spec.model_copy(update={"epoch": 1, "grant": grant})
-        return await self.writer.apply(WriteInstance(self.instance, spec, "go", needs))
-
-    @property
-    def epoch(self) -> int:
-        return int(self.body(HA_INSTANCES, "web-0", "shop")["spec"]["epoch"])
-
-    def take_claim_away(self, key: Claim) -> None:
-        self.cluster.delete(RESOURCE_CLAIMS, ("", key.name), actor="admin")
-
-    def give_claim_to_another(self, key: Claim) -> None:
-        self.take_claim_away(key)
-        meta = self.service.metadata.model_copy(update={"name": "thief", "uid": "thief"})
-        thief = self.service.model_copy(update={"metadata": meta})
-        self.scene.store(RESOURCE_CLAIMS, claim_for(key, thief, ["n1"]).wire())
 
 
 def still(bench: Asked, **more: Any) -> Still:
