@@ -60,7 +60,7 @@ simulate: $(VENV)/ready ## the safety core under faults: make simulate SEEDS=300
 mutants: $(VENV)/ready ## broken variants of our own code, each of which our tests or the simulator must find (2 hours)
 	@$(PY) -m backstay_dev.mutants
 
-models: $(VENV)/ready $(patsubst %,build/models/%.passed,claims giving_back machines units lease_timing epochs failsafe protocol) ## the model checkers behind docs/protocol.md: every variant of it (3 minutes; nothing if unchanged)
+models: $(VENV)/ready $(patsubst %,build/models/%.passed,claims giving_back passed_over machines units lease_timing epochs failsafe protocol) ## the model checkers behind docs/protocol.md: every variant of it (3 minutes; nothing if unchanged)
 
 build/models/%.passed: models/%.py models/explore.py
 	@mkdir -p $(@D) && echo "models/$*.py" && $(PY) $< && touch $@

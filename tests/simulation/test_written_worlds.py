@@ -167,15 +167,20 @@ def test_an_instance_without_our_finalizer_is_not_lost_with_what_it_holds() -> N
     play(a_shape(WEB), live)
 
 
+async def looks_silent(world: World, host: str) -> None:
+    """Twelve hosts tell the operator late, so that each looks silent half of the time; this one answers when all others have."""
+    await asyncio.sleep(8)
+    for kind in (HOST_LEASES, HOST_ASSIGNMENTS):
+        world.network.lag_s["operator-a", kind.resource] = 3.0
+    world.network.lag_s[f"agent-{host}", HOST_ASSIGNMENTS.resource] = 1.5
+    await asyncio.sleep(6)
+
+
 def test_a_host_that_only_a_late_picture_takes_for_silent_is_asked_before_the_first_epoch() -> None:
-    """Seed 53479532458: of twelve hosts that all tell the operator late, each looks silent half of the time; and n1 runs it by hand."""
+    """Seed 53479532458."""
 
     async def live(world: World) -> None:
-        await asyncio.sleep(8)
-        for kind in (HOST_LEASES, HOST_ASSIGNMENTS):
-            world.network.lag_s["operator-a", kind.resource] = 3.0
-        world.network.lag_s["agent-n1", HOST_ASSIGNMENTS.resource] = 1.5  # it answers when all others have
-        await asyncio.sleep(6)
+        await looks_silent(world, "n1")
         world.monitor.owners["unit db.service"] = Owned("db", True)
         world.machines["n1"].start_by_hand("db.service")
         world.create_service(ServiceShape("db"))
@@ -186,5 +191,25 @@ def test_a_host_that_only_a_late_picture_takes_for_silent_is_asked_before_the_fi
         world.machines["n1"].stop_by_hand()
         await asyncio.sleep(20)
         assert condition(world, "db", "Ready")["status"] == "True"
+
+    play(a_shape(WEB, hosts=12), live)
+
+
+def test_a_host_that_only_a_late_picture_takes_for_silent_is_asked_before_an_edit_brings_a_unit() -> None:
+    """Seed 52278829034."""
+
+    async def live(world: World) -> None:
+        await looks_silent(world, "n9")
+        (holder,) = runs(world, "unit web.service")
+        assert holder != "n9"
+        world.monitor.owners["unit extra.service"] = Owned("web", True)
+        world.machines["n9"].start_by_hand("extra.service")
+        edit(world, "web", unit("web"), unit("extra"))
+        await asyncio.sleep(20)
+        assert runs(world, "unit extra.service") == ["n9"]
+        world.network.lag_s.clear()
+        world.machines["n9"].stop_by_hand()
+        await asyncio.sleep(20)
+        assert runs(world, "unit extra.service") == [holder]
 
     play(a_shape(WEB, hosts=12), live)

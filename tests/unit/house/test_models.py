@@ -19,7 +19,7 @@ sys.path.insert(0, str(MODELS))
 def rows() -> list[Any]:
     found = [
         (name, row)
-        for name in ("claims", "giving_back", "machines", "units")
+        for name in ("claims", "giving_back", "machines", "passed_over", "units")
         for row in importlib.import_module(name).ROWS
     ]
     return [pytest.param(row, id=f"{name}: {row.name}") for name, row in found]

@@ -20,7 +20,7 @@ from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.fitting import no_room
 from backstay_operator.planner.know.liveness import Liveness, is_hands_off, of_host
 from backstay_operator.planner.know.world import World
-from backstay_operator.planner.preconditions import Precondition, Silent
+from backstay_operator.planner.preconditions import Silent
 from backstay_operator.planner.words import UNCLEAR, and_, first_words, joined, listed
 
 from . import edits
@@ -45,15 +45,13 @@ def blocked(world: World, service: HAService, instance: HAInstance) -> str | Non
     return _unanswered(world, instance, unanswered) if unanswered else None
 
 
-def passed_over(
-    world: World, service: HAService, instance: HAInstance, *, holder: str = ""
-) -> tuple[Precondition, ...]:
+def passed_over(world: World, service: HAService, instance: HAInstance, *, holder: str = "") -> tuple[Silent, ...]:
     """Of each host that is not waited for because it is silent: that it is, and that what we know of it is its last word."""
     hosts = _asked_about_it(world, service, instance) if instance.spec.exclusive else []
     return tuple(_as_silent(world, service, host) for host in hosts if host != holder and _is_quiet(world, host))
 
 
-def _as_silent(world: World, service: HAService, host: str) -> Precondition:
+def _as_silent(world: World, service: HAService, host: str) -> Silent:
     seen, what_for = world.leases.get(host), f"something of {service.key} may run there already"
     return Silent(host, seen.lease.resource_version if seen else "", world.assignments.get(host), what_for)
 

@@ -4,6 +4,7 @@ import pytest
 
 from backstay_operator.planner.judge import first_epoch
 from backstay_operator.planner.know.world import OwnPath, World
+from backstay_operator.planner.preconditions import Silent
 from backstay_testing.builders import (
     PROVEN,
     a_request,
@@ -228,7 +229,10 @@ def test_who_must_have_answered_before_the_first_grant(befall: Befall, why: str 
 
 def test_what_may_run_twice_waits_for_nobody() -> None:
     world, service = a_world(*ALL), a_service(exclusive=False)
-    assert first_epoch.blocked(world, service, put(world, service)) is None
+    silent(world)
+    instance = put(world, service)
+    assert first_epoch.blocked(world, service, instance) is None
+    assert first_epoch.passed_over(world, service, instance) == ()
 
 
 @pytest.mark.parametrize(
@@ -249,6 +253,30 @@ def test_who_must_have_answered_before_an_edit_brings_a_unit(befall: Befall, why
     instance = put(world, WEB, epoch=1, host="n1")
     befall(world)
     assert first_epoch.edit_blocked(world, WEB, instance, "n1") == why
+
+
+@pytest.mark.parametrize(
+    ("befall", "hosts"),
+    [
+        pytest.param(nothing, [], id="all live"),
+        pytest.param(silent, ["n3"], id="one is silent"),
+        pytest.param(lambda w: seal(w, "n3"), ["n3"], id="one is sealed"),
+        pytest.param(unheld, ["n3"], id="one has never had a session"),
+        pytest.param(late, [], id="one is late: it is waited for"),
+        pytest.param(untrusted, [], id="one is late, and that may be our own trouble"),
+        pytest.param(all_of(silent, somebody_elses), [], id="one can never run it"),
+    ],
+)
+def test_whoever_is_passed_over_is_looked_at_once_more(befall: Befall, hosts: list[str]) -> None:
+    world = a_world(*ALL)
+    instance = put(world, WEB)
+    befall(world)
+    needs = first_epoch.passed_over(world, WEB, instance)
+    leases = [world.leases[host].lease.resource_version if host in world.leases else "" for host in hosts]
+    what_for = "something of shop/web may run there already"
+    assert needs == tuple(Silent(host, lease, None, what_for) for host, lease in zip(hosts, leases, strict=True))
+    assert [need.assignment for need in needs] == [world.assignments[host] for host in hosts]
+    assert first_epoch.passed_over(world, WEB, instance, holder="n3") == ()
 
 
 def runs_epoch(epoch: int, *, released: bool = False) -> Befall:
