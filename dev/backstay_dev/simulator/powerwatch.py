@@ -175,7 +175,8 @@ class PowerWatch:
 
     def owes_on(self, host: str) -> bool:
         """Whether somebody can know that a host that we have switched off is to be switched on again."""
-        return not any(off.is_denied for off in self._offs_of(host))
+        offs = self._offs_of(host)
+        return not offs or any(not off.is_denied for off in offs)
 
     def _off(self, host: str) -> None:
         if host not in self.wanting.values() and _now_s() - self.wanted_s.get(host, float("-inf")) > LATELY_S:

@@ -19,6 +19,7 @@ from backstay_api.objects.plain import RenderedResource
 from backstay_api.objects.resource_kinds import identities
 
 from .machines import Act, Machine
+from .powerwatch import LATELY_S
 from .shapes import ServiceShape
 
 _LOST: Final = ("Boot", "Device", "Manual")
@@ -63,8 +64,8 @@ class RecoveryWatch:
     """By resource on a machine: the services that have ever named it."""
     budget: dict[str, tuple[int, float] | None] = field(default_factory=dict)
     """By service: its moves, and in how many seconds."""
-    asked_for: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By service: where people have asked for it to move to, until it is granted there."""
+    asked_for: defaultdict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    """By service: where people have asked for it to move to, and until when an operator may know no better; until it is granted there."""
 
     # --- machines -------------------------------------------------------------------------------------------------
 
@@ -159,10 +160,16 @@ class RecoveryWatch:
         self.budget[name] = (moves["limit"], seconds(moves["per"])) if moves else None
         for what in identities(map(RenderedResource.from_wire, change.body["spec"]["resources"])):
             self.named_by[what].add(name)
-        self.asked_for[name] |= _asked_for(_annotations(change.body).get("backstay.dev/move", ""))
+        self._note_wish(name, _asked_for(_annotations(change.body).get("backstay.dev/move", "")))
         word = "backstay.dev/clear"
         if word in _annotations(change.before) or word in _annotations(change.body):
             self.moves_s.pop(self.uid_of.get(name, ""), None)
+
+    def _note_wish(self, service: str, wished: set[str]) -> None:
+        """One that was withdrawn, or is over, is acted upon by those that learn of it late."""
+        asked, known_s = self.asked_for[service], _now_s() + LATELY_S
+        asked.update({host: min(until_s, known_s) for host, until_s in asked.items()})
+        asked.update(dict.fromkeys(wished, float("inf")))
 
     def _instance(self, change: Change) -> None:
         uid, spec, service = change.body["metadata"]["uid"], change.body["spec"], change.body["spec"]["service"]["name"]
@@ -174,8 +181,7 @@ class RecoveryWatch:
             has_failed = evidence in _LOST or (uid, spec["epoch"] - 1, host) in self.failed
             # Who is told of the past of services only can write no status there, so that nobody learns of this move.
             can_tell = (change.actor, HA_SERVICES.resource) not in self.past
-            was_asked_for = grant["host"] in self.asked_for[service]
-            self.asked_for[service].discard(grant["host"])
+            was_asked_for = self.asked_for[service].pop(grant["host"], float("-inf")) > _now_s()
             if has_failed and can_tell and not was_asked_for and host not in ("", grant["host"]):
                 self._moved(uid, service)
 

@@ -148,3 +148,17 @@ async def test_a_host_that_we_have_switched_off_is_to_be_switched_on(later_s: fl
     if lies:
         bench.watch.note_read("fencer", bench.bmc)
     assert bench.watch.owes_on("n1") is owes
+
+
+@pytest.mark.parametrize("both", [True, False], ids=["both outlets", "one of two"])
+@in_virtual_time
+async def test_nobody_can_know_of_an_off_only_where_every_device_has_denied_it(both: bool) -> None:
+    bench = Bench()
+    other = Bmc("n1-first-pdu", "n1", bench.machine)
+    for device in (bench.bmc, other):
+        bench.watch.note_switch("fencer", device, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    await asyncio.sleep(SURE_S + 1)
+    for device in (bench.bmc, other) if both else (bench.bmc,):
+        bench.watch.note_read("fencer", device)
+    assert bench.watch.owes_on("n1") is not both
