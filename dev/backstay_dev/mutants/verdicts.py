@@ -134,6 +134,27 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "tests/property/test_kept_while_waiting.py",
     ),
     one(
+        "what is just enough is enough",
+        f"{PLANNER}/judge/capacity.py",
+        "        return self.asked > self.offered",
+        "        return self.asked >= self.offered",
+        f"{UNIT}/planner/tell/test_capacity_told.py",
+    ),
+    one(
+        "a host says of what it has more asked than it offers",
+        f"{PLANNER}/tell/host_status.py",
+        "    if not any(one.is_over for one in found):",
+        "    if found:",
+        f"{UNIT}/planner/tell/test_capacity_told.py",
+    ),
+    one(
+        "where amounts cannot be added up its host is told of all the same",
+        f"{PLANNER}/tell/host_status.py",
+        "    except BROKEN as error:  # what nobody has foreseen of one service keeps",
+        "    except KeyError as error:  # what nobody has foreseen of one service keeps",
+        f"{UNIT}/planner/test_unforeseen.py",
+    ),
+    one(
         "what our own trouble hides is told as it was told before",
         f"{PLANNER}/tell/host_status.py",
         '(host.status.liveness or "Unknown") if liveness is Liveness.UNSURE else liveness.value',

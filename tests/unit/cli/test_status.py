@@ -9,6 +9,7 @@ import yaml
 
 from backstay_api.objects.kinds import Raw
 from backstay_cli.session import NOT_WELL, WELL
+from backstay_testing.builders import WALL
 from backstay_testing.cli_scene import a_cluster, ask_about
 
 
@@ -33,6 +34,14 @@ def test_status_shows_a_host_that_could_not_be_switched_on_again(told: Raw, is_s
     ask_about(cluster, evidence={"level": "power", "why": "read off twice"}, **told)
     said = cluster.run("status").stdout
     assert ("host n1            StaysOff           n1 is off; bmc does not say on" in said) is is_shown
+
+
+@pytest.mark.parametrize(("status", "is_shown"), [("False", True), ("Unknown", True), ("True", False)])
+def test_status_shows_a_host_of_which_more_is_asked_than_it_offers(status: str, is_shown: bool) -> None:
+    cluster, why = a_cluster(), "6 cpu asked for by shop/a, shop/b, 4 offered"
+    said = {"type": "CapacitySufficient", "status": status, "reason": "AskedForMore", "message": why}
+    cluster.tell_host("n1", conditions=[{**said, "lastTransitionTime": WALL}])
+    assert (f"host n1            CapacitySufficient   {why}" in cluster.run("status").stdout) is is_shown
 
 
 def test_status_for_scripts() -> None:

@@ -37,6 +37,10 @@ class Usage:
     def text(self) -> str:
         return f"{written(self.asked)} of {written(self.offered)} {self.name}"
 
+    @property
+    def who_asks(self) -> str:
+        return f"{written(self.asked)} {self.name} asked for by {listed(self.by)}, {written(self.offered)} offered"
+
 
 def has_capacity(ask: Question, facts: HostFacts) -> Rejected | None:
     """The host has enough left of all that placement.capacity names. What is there already has what it needs."""

@@ -7,7 +7,6 @@ from typing import Any
 from backstay_api import VERSION
 from backstay_api.objects.models import Host
 from backstay_api.objects.models.host import HostStatus
-from backstay_api.objects.quantities import written
 from backstay_api.objects.releases import SERVED, skew
 from backstay_operator.planner.judge import budget
 from backstay_operator.planner.judge.capacity import usage
@@ -144,16 +143,9 @@ def _has_room(world: World, host: str) -> list[Finding]:
         return []
     if not any(one.is_over for one in found):
         return [Finding("CapacitySufficient", True, "Sufficient", f"Asked for: {listed([one.text for one in found])}")]
-    over = "; ".join(
-        f"{written(one.asked)} {one.name} asked for by {listed(one.by)}, {written(one.offered)} offered"
-        for one in found
-        if one.is_over
-    )
-    return [
-        Finding(
-            "CapacitySufficient", False, "AskedForMore", f"{over}: what runs stays, and nothing that asks for it comes"
-        )
-    ]
+    over = "; ".join(one.who_asks for one in found if one.is_over)
+    why = f"{over}: what runs stays, and nothing that asks for it comes"
+    return [Finding("CapacitySufficient", False, "AskedForMore", why)]
 
 
 def _schedulable(facts: HostFacts) -> Finding:

@@ -5,15 +5,7 @@ import pytest
 from backstay_operator.planner.judge import first_epoch
 from backstay_operator.planner.know.world import OwnPath, World
 from backstay_operator.planner.preconditions import Silent
-from backstay_testing.builders import (
-    PROVEN,
-    a_request,
-    a_service,
-    an_assignment,
-    an_order,
-    claims,
-    unit,
-)
+from backstay_testing.builders import PROVEN, a_request, a_service, an_assignment, an_order, claims, unit
 from backstay_testing.worlds import Befall, a_world, all_of, nothing, put, report, say_ready, seal, silence, tell
 
 LEGACY = {"name": "server", "command": {"start": ["/etc/init.d/x", "start"], "stop": ["/etc/init.d/x", "stop"]}}
