@@ -235,14 +235,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a way for all that wait is looked for",
         f"{PLANNER}/judge/waiting.py",
-        "    return all_of_them(items, free) or _as_many(items, free)",
-        "    return {}",
+        "    return Rooms({} if found == by_turn else",
+        "    return Rooms({} if found else",
         f"{STORIES}/test_text.py",
     ),
     one(
         "whether one after the other would do is asked with what is on its way counted",
         f"{PLANNER}/judge/waiting.py",
-        "        going.setdefault(placed.host, set()).add(one.instance.key)\n",
+        "            going.setdefault(placed.host, set()).add(one.instance.key)\n",
         "",
         "tests/property/test_room_for_all.py",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from .kinds import AGENT, PLANNER, UNIT, Mutant, one
+from .kinds import AGENT, PLANNER, STORIES, UNIT, Mutant, one
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
@@ -132,6 +132,48 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "isinstance(need, Silent) for one",
         "False for one",
         "tests/property/test_kept_while_waiting.py",
+    ),
+    one(
+        "who is back after a seal is waited for before the first epoch",
+        f"{PLANNER}/judge/first_epoch.py",
+        "        return not sessions.is_back(world, host)",
+        "        return True",
+        f"{UNIT}/planner/judge/test_first_epoch.py",
+    ),
+    one(
+        "where rules count each host is asked about by the search",
+        f"{PLANNER}/judge/waiting.py",
+        "    if not is_ruled:\n        return [one.item",
+        "    if True:\n        return [one.item",
+        f"{STORIES}/test_questions.py",
+    ),
+    one(
+        "what runs together with another is looked for after it",
+        f"{PLANNER}/judge/waiting.py",
+        "not followed[one.item.key] & (there",
+        "not set() & (there",
+        "tests/property/test_room_for_all.py",
+    ),
+    one(
+        "hosts that nobody has asked count where there is no way without them",
+        f"{PLANNER}/judge/waiting.py",
+        "    if len(waiting) * len(world.hosts) > _MOST_QUESTIONS:",
+        "    if waiting:",
+        "tests/property/test_room_for_all.py",
+    ),
+    one(
+        "who is to go to a host that has yet to answer waits for it",
+        f"{PLANNER}/do/granting.py",
+        "    if room and still_to_answer(ask, [room.host]):",
+        "    if False:",
+        "tests/property/test_room_for_all.py",
+    ),
+    one(
+        "the host that leaves room is asked",
+        f"{PLANNER}/do/decisions.py",
+        "    hosts += [room.host] if room else []\n",
+        "",
+        f"{UNIT}/planner/judge/test_waiting.py",
     ),
     one(
         "what is just enough is enough",

@@ -132,7 +132,7 @@ def _slot(round_: Round, service: HAService, name: str, acceptance: Acceptance) 
         return Slot(name, None, service, acceptance, course, asked=asked)
     in_force, accepted = last_accepted.in_force(world, service, instance, acceptance)
     course = instances.course(round_, in_force, instance, accepted)
-    return Slot(name, instance, in_force, accepted, course, asked=_asked(world, in_force, instance, accepted))
+    return Slot(name, instance, in_force, accepted, course, asked=_asked(round_, in_force, instance, accepted))
 
 
 def _last(
@@ -146,7 +146,7 @@ def _last(
     """An instance that goes."""
     service = part_of(round_.world, service, instance.metadata.name)
     course = instances.leave(round_, service, instance, why, needs)
-    asked = _asked(round_.world, service, instance, acceptance)
+    asked = _asked(round_, service, instance, acceptance)
     return Slot(instance.metadata.name, instance, service, acceptance, course, is_leaving=True, asked=asked)
 
 
@@ -175,11 +175,13 @@ def _taken(world: World, instance: HAInstance) -> str:
     return f"the HAInstance {instance.key} of an earlier service of this name is being deleted first"
 
 
-def _asked(world: World, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
+def _asked(round_: Round, service: HAService, instance: HAInstance, acceptance: Acceptance) -> tuple[str, ...]:
+    world, room = round_.world, round_.rooms.by_uid.get(instance.uid)
     if not isinstance(acceptance, Accepted):
         return tuple(host for host, _, _ in stored_standbys(world, instance))
     wished = moves.wished_host(service, instance)
     hosts = [*standbys(world, service, instance), *([wished] if wished is not None and wished in world.hosts else [])]
+    hosts += [room.host] if room else []
     return tuple(host for host in dict.fromkeys(hosts) if host != instance.holder)
 
 

@@ -157,16 +157,25 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
     announced = stopped.to if stopped is not None else ""
     ask = Question(world, service, free, planned=round_.planned, announced=announced)
     again = dependencies.starts_again_on(world, service, instance, stopped)
-    return choose_or_retry(replace(ask, room=round_.rooms.get(instance.uid, ""), ran_on=again))
+    room = round_.rooms.by_uid.get(instance.uid)
+    placed = choose_or_retry(
+        replace(ask, room=room.host if room else "", room_why=room.why if room else "", ran_on=again)
+    )
+    if isinstance(placed, NoHost):
+        return replace(placed, why=joined(placed.why, round_.rooms.ended))
+    return placed
 
 
 def _waits_for_better(round_: Round, service: HAService, instance: HAInstance, placed: Placed) -> NoHost | None:
-    """A person's wish, the host that was announced and the one that leaves room for all are waited for no better than."""
+    """A person's wish, the host that was announced and the one that leaves room for others are waited for no better than."""
     world, stopped = round_.world, stored_order(round_.world, instance.holder, instance)
-    chosen = (moves.wished_host(service, instance), stopped.to if stopped else None, round_.rooms.get(instance.uid))
-    if placed.host in chosen:
+    room = round_.rooms.by_uid.get(instance.uid)
+    if placed.host in (moves.wished_host(service, instance), stopped.to if stopped else None, room and room.host):
         return None
     ask = Question(world, service, held_by_nobody(instance), planned=round_.planned)
+    if room and still_to_answer(ask, [room.host]):
+        why = f"{placed.host} could run it; waiting for {room.host}, where it {room.why}, to say whether it is ready"
+        return NoHost(why, placed.verdicts)
     return better_to_come(ask, placed, standbys(world, service, instance))
 
 

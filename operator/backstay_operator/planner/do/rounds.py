@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backstay_api.objects.models import HAInstance
 from backstay_operator.planner.judge.acceptance import priority_of
 from backstay_operator.planner.judge.remains import instance_of, stored_order
-from backstay_operator.planner.judge.waiting import rooms
+from backstay_operator.planner.judge.waiting import Rooms, rooms
 from backstay_operator.planner.know.dependencies import after_what_they_depend_on
 from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
@@ -45,8 +45,8 @@ class Round:
     """Keys of what is on its way to each host, so that services that start or move at once do not all choose one."""
     over: set[str] = field(default_factory=set)
     """Keys of instances of which this very plan writes that their present epoch is over: nobody holds them any more."""
-    rooms: dict[str, str] = field(default_factory=dict)
-    """By UID of an HAInstance that waits: the host on which it leaves room for all that wait with it."""
+    rooms: Rooms = field(default_factory=Rooms)
+    """Where those that wait leave room for each other."""
     sheds: dict[str, Shed] = field(default_factory=dict)
     """By UID of an HAInstance: why it is stopped for what was decided about before it."""
     edited: set[str] = field(default_factory=set)
@@ -81,8 +81,7 @@ def begin(world: World) -> Round:
             instance = instance_of(world, uid, order) if order.to else None
             if instance is not None and stored_order(world, host, instance) is order:
                 round_.send(instance, order.to)
-    round_.rooms.update(rooms(world, in_turn(world), round_.planned))
-    return round_
+    return replace(round_, rooms=rooms(world, in_turn(world), round_.planned))
 
 
 def in_turn(world: World) -> list[str]:

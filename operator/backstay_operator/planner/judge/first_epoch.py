@@ -171,6 +171,8 @@ def _must_answer(world: World, host: str) -> bool:
 
 def _is_quiet(world: World, host: str) -> bool:
     """Whether it reports nothing, nor will in a moment: what it said last is all that there is."""
+    if of_host(world, host) is Liveness.SEALED:
+        return not sessions.is_back(world, host)
     return of_host(world, host) not in (Liveness.LIVE, Liveness.SUSPECT, Liveness.UNSURE)
 
 

@@ -1,19 +1,24 @@
-"""Where several services wait that need capacity: hosts for all of them, if there is a way at all.
+"""Where several services wait: hosts for all of them, if there is a way at all.
 
 One after the other each would take the best host for itself, and the last might find no room though there was a way. So where that leaves
-somebody out, a search looks for another way, up to a number of steps; beyond it, it is one after the other.
+somebody out, a search looks for another way, up to a number of steps; beyond it, it is one after the other. Amounts it adds up itself; what
+else may stand against a host, as rules about others do, it asks about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 MOST_STEPS: Final = 20_000
 """Of one search: some tens of milliseconds."""
+_STEPS_TO_ASK: Final = 60
+"""What a question costs beside a step of arithmetic."""
 Amounts = Mapping[str, Fraction]
+Found = Mapping[str, str]
+"""By key of an item: its host."""
 
 
 @dataclass(frozen=True)
@@ -24,41 +29,71 @@ class Item:
     needs: Amounts
     hosts: Sequence[str]
     """Those that would take it, the best first."""
+    may: Callable[[str, Found], bool] | None = None
+    """Whether it may go to a host, where others have gone already; None: only amounts count."""
 
 
-def all_of_them(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> dict[str, str] | None:
+@dataclass
+class Search:
+    """Steps that are left, and how much is left on each host."""
+
+    left: dict[str, dict[str, Fraction]]
+    steps: int = MOST_STEPS
+    found: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_ended_early(self) -> bool:
+        """Whether there may be a way that it has not come to."""
+        return self.steps <= 0
+
+    def through(self, items: Sequence[Item]) -> bool:
+        """Whether there is a host for each of these; then `found` has it."""
+        if not items:
+            return True
+        item, tried = items[0], set()
+        for host in item.hosts:
+            same = (tuple(sorted(self.left[host].items())), tuple(host in other.hosts for other in items))
+            if same in tried or self.has_ended_early or not self._fits(item, host):
+                continue
+            if all(one.may is None for one in items):
+                tried.add(same)  # two hosts with as much left, for the same services, are one
+            self.steps -= 1
+            self._take(item, host, 1)
+            self.found[item.key] = host
+            if self.through(items[1:]):
+                return True
+            del self.found[item.key]
+            self._take(item, host, -1)
+        return False
+
+    def _fits(self, item: Item, host: str) -> bool:
+        if any(much > self.left[host].get(name, 0) for name, much in item.needs.items()):
+            return False
+        if item.may is None:
+            return True
+        self.steps -= _STEPS_TO_ASK
+        return item.may(host, self.found)
+
+    def _take(self, item: Item, host: str, times: int) -> None:
+        for name, much in item.needs.items():
+            self.left[host][name] -= times * much
+
+
+def search(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> Search:
+    """Look for a host for each: `found` has all of them, or none."""
+    looking = Search({host: dict(amounts) for host, amounts in free.items()}, steps)
+    # Who is asked about others is asked in turn. Else who has the fewest hosts, and of those who needs most, is tried first: where there is no
+    # way, that is seen soonest.
+    in_turn = any(item.may is not None for item in items)
+    looking.through(items if in_turn else sorted(items, key=_hardest_first))
+    return looking
+
+
+def _hardest_first(item: Item) -> tuple[int, list[Fraction], str]:
+    return len(item.hosts), [-much for _, much in sorted(item.needs.items())], item.key
+
+
+def all_of_them(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> Found | None:
     """A host for each, or None: there is no way, or none was found within so many steps."""
-    left = {host: dict(amounts) for host, amounts in free.items()}
-    # Who has the fewest hosts, and of those who needs most, is tried first: where there is no way, that is seen soonest.
-    ordered = sorted(
-        items, key=lambda item: (len(item.hosts), [-much for _, much in sorted(item.needs.items())], item.key)
-    )
-    return _search(ordered, left, {}, [steps])
-
-
-def _search(
-    items: Sequence[Item], left: dict[str, dict[str, Fraction]], found: dict[str, str], steps: list[int]
-) -> dict[str, str] | None:
-    if len(found) == len(items):
-        return dict(found)
-    item, tried = items[len(found)], set()
-    for host in item.hosts:
-        same = (tuple(sorted(left[host].items())), tuple(host in other.hosts for other in items))
-        if same in tried or not _fits(item, left[host]) or steps[0] <= 0:
-            continue  # two hosts with as much left, for the same services, are one
-        tried.add(same)
-        steps[0] -= 1
-        _take(item, left[host], 1)
-        if answer := _search(items, left, {**found, item.key: host}, steps):
-            return answer
-        _take(item, left[host], -1)
-    return None
-
-
-def _fits(item: Item, left: Amounts) -> bool:
-    return all(much <= left.get(name, 0) for name, much in item.needs.items())
-
-
-def _take(item: Item, left: dict[str, Fraction], times: int) -> None:
-    for name, much in item.needs.items():
-        left[name] -= times * much
+    looking = search(items, free, steps)
+    return looking.found if len(looking.found) == len(items) else None

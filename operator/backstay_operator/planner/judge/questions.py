@@ -47,7 +47,9 @@ class Question:
     ran_on: str = ""
     """The host where it was stopped for another service, in order to start there again: it ran this very manifest, and need not be asked."""
     room: str = ""
-    """The host on which it leaves room for all that wait with it."""
+    """The host on which it leaves room for those that wait with it."""
+    room_why: str = ""
+    """For how many of them, in words."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
     leaving: frozenset[str] = frozenset()

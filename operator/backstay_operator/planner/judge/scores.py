@@ -38,9 +38,9 @@ def announced(ask: Question, facts: HostFacts) -> Score:
 
 
 def leaves_room(ask: Question, facts: HostFacts) -> Score:
-    """The host on which it leaves room for all others that wait, where each by itself would not."""
+    """The host on which it leaves room for others that wait, where each by itself would not."""
     is_it = facts.name == ask.room
-    return Score("Capacity", int(is_it), "leaves room for all that wait" if is_it else "")
+    return Score("Capacity", int(is_it), ask.room_why if is_it else "")
 
 
 def awaited_there(ask: Question, facts: HostFacts) -> Score:

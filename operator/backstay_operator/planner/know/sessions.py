@@ -67,11 +67,16 @@ def lease_actions(world: World, host: str) -> list[Action]:
         if world.why_unreadable(HOST_LEASES.kind, host):
             return []  # it is there
         return [_new_lease(world, host)] if _is_wanted(world, host) or held(world, host) else []
-    lease = seen.lease
-    if lease.sealed and session is not None and session.seq > lease.seq and _is_told(world, host):
-        why = f"{host} has opened session {session.seq}, newer than the sealed session {lease.seq}"
-        return [ReopenLease(lease, session.ref, why)]
+    if session is not None and is_back(world, host) and _is_told(world, host):
+        why = f"{host} has opened session {session.seq}, newer than the sealed session {seen.lease.seq}"
+        return [ReopenLease(seen.lease, session.ref, why)]
     return []
+
+
+def is_back(world: World, host: str) -> bool:
+    """Whether its Lease is sealed, and a newer session speaks: for that one it is reopened at once, whatever is proven of the other."""
+    seen, session = world.leases.get(host), published(world, host)
+    return seen is not None and seen.lease.sealed and session is not None and session.seq > seen.lease.seq
 
 
 def _new_lease(world: World, host: str) -> CreateLease:

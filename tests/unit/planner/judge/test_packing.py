@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -26,7 +27,7 @@ def made(drawn: Any, amounts: Any) -> tuple[list[Item], dict[str, dict[str, Frac
     return waiting, free
 
 
-def holds(waiting: list[Item], free: dict[str, dict[str, Fraction]], found: dict[str, str]) -> bool:
+def holds(waiting: list[Item], free: dict[str, dict[str, Fraction]], found: Mapping[str, str]) -> bool:
     for host, amounts in free.items():
         here = [item for item in waiting if found.get(item.key) == host]
         if any(sum(item.needs.get(name, 0) for item in here) > much for name, much in amounts.items()):
