@@ -159,8 +159,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a Lease is reopened only when the Host's status has the seal",
         f"{PLANNER}/know/sessions.py",
-        " and session.seq > lease.seq and _is_told(world, host):",
-        " and session.seq > lease.seq:",
+        " and is_back(world, host) and _is_told(world, host):",
+        " and is_back(world, host):",
         f"{UNIT}/planner/know/test_sessions.py",
     ),
     one(

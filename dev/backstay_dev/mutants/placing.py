@@ -249,7 +249,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "what one has taken is free again where that leads nowhere",
         f"{PLANNER}/judge/packing.py",
-        "        _take(item, left[host], -1)\n",
+        "            self._take(item, host, -1)\n",
         "",
         f"{UNIT}/planner/judge/test_packing.py",
     ),

@@ -218,8 +218,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a sealed Lease opens only for a newer session",
         _SESSIONS,
-        "    if lease.sealed and session is not None and session.seq > lease.seq and _is_told(world, host):",
-        "    if lease.sealed and session is not None:",
+        " and session is not None and session.seq > seen.lease.seq\n",
+        " and session is not None\n",
         *_P,
         "tests/property",
     ),

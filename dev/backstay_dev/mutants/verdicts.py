@@ -173,7 +173,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{PLANNER}/do/decisions.py",
         "    hosts += [room.host] if room else []\n",
         "",
-        f"{UNIT}/planner/judge/test_waiting.py",
+        f"{UNIT}/planner/do/test_rooms.py",
     ),
     one(
         "what is just enough is enough",
