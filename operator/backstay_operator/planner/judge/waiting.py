@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from typing import Final
 
 from backstay_api.objects.models import HAInstance, HAService
@@ -69,7 +70,8 @@ def rooms(world: World, keys: Iterable[str], planned: Planned) -> Rooms:
     """
     if not world.ruled and not any(host.spec.capacity for host in world.hosts.values()):
         return Rooms()
-    waiting = [one for key in keys for one in _waiting_of(world, world.services[key], planned) if one.item.hosts]
+    there = (one for key in keys for one in _waiting_of(world, world.services[key], planned) if one.item.hosts)
+    waiting = list(islice(there, MOST + 1))  # of thousands not all are looked at, only to be left alone
     if not 1 < len(waiting) <= MOST:
         return Rooms()
     waiting = _leaders_first(world, waiting) if world.ruled else waiting
