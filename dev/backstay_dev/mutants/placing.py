@@ -235,8 +235,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "a way for all that wait is looked for",
         f"{PLANNER}/judge/waiting.py",
-        "    return Rooms({} if found == by_turn else",
-        "    return Rooms({} if found else",
+        "    is_better = len(found) >= len(by_turn) and found != by_turn",
+        "    is_better = False",
         f"{STORIES}/test_text.py",
     ),
     one(

@@ -29,6 +29,7 @@ from backstay_operator.planner.judge.placement import (
 from backstay_operator.planner.judge.promotion import is_scored, older_words, other_part_has
 from backstay_operator.planner.judge.questions import Question, held_by_nobody
 from backstay_operator.planner.judge.remains import stored_order
+from backstay_operator.planner.judge.waiting import ENDED, answers_until_s
 from backstay_operator.planner.know import sessions
 from backstay_operator.planner.know.world import World
 from backstay_operator.planner.words import joined, listed
@@ -157,12 +158,9 @@ def _placed(round_: Round, service: HAService, instance: HAInstance) -> Placed |
     announced = stopped.to if stopped is not None else ""
     ask = Question(world, service, free, planned=round_.planned, announced=announced)
     again = dependencies.starts_again_on(world, service, instance, stopped)
-    room = round_.rooms.by_uid.get(instance.uid)
-    placed = choose_or_retry(
-        replace(ask, room=room.host if room else "", room_why=room.why if room else "", ran_on=again)
-    )
-    if isinstance(placed, NoHost):
-        return replace(placed, why=joined(placed.why, round_.rooms.ended))
+    placed = choose_or_retry(replace(ask, room=round_.rooms.by_uid.get(instance.uid), ran_on=again))
+    if isinstance(placed, NoHost) and instance.uid in round_.rooms.ended:
+        return replace(placed, why=joined(placed.why, ENDED))
     return placed
 
 
@@ -175,7 +173,7 @@ def _waits_for_better(round_: Round, service: HAService, instance: HAInstance, p
     ask = Question(world, service, held_by_nobody(instance), planned=round_.planned)
     if room and still_to_answer(ask, [room.host]):
         why = f"{placed.host} could run it; waiting for {room.host}, where it {room.why}, to say whether it is ready"
-        return NoHost(why, placed.verdicts)
+        return NoHost(why, placed.verdicts, answers_until_s(ask))
     return better_to_come(ask, placed, standbys(world, service, instance))
 
 

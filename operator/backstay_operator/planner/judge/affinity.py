@@ -95,6 +95,11 @@ def follows(ask: Question) -> frozenset[str]:
     return frozenset(other.uid for tie in ties for other in tie.others)
 
 
+def tied_to(ask: Question) -> frozenset[str]:
+    """UIDs of the services with which it must run together, or from which it must be apart."""
+    return frozenset(other.uid for tie in _required(ask) for other in tie.others)
+
+
 def broken(ask: Question, facts: HostFacts) -> list[str]:
     """Of all rules that must hold, those that would not hold here: the others by name. What follows it elsewhere would have to move."""
     ties = ((tie, _hosts_of(ask, tie, is_settled=tie.is_together)) for tie in _required(ask))

@@ -7,7 +7,7 @@ else may stand against a host, as rules about others do, it asks about.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
@@ -47,20 +47,27 @@ class Search:
         return self.steps <= 0
 
     def through(self, items: Sequence[Item]) -> bool:
-        """Whether there is a host for each of these; then `found` has it."""
+        """Whether there is a host for each of these, beside what is found already; then `found` has it."""
+        return self._through(items, {item.key: frozenset(item.hosts) for item in items})
+
+    def _through(self, items: Sequence[Item], able: Mapping[str, Collection[str]]) -> bool:
         if not items:
             return True
         item, tried = items[0], set()
         for host in item.hosts:
-            same = (tuple(sorted(self.left[host].items())), tuple(host in other.hosts for other in items))
-            if same in tried or self.has_ended_early or not self._fits(item, host):
+            if self.has_ended_early:
+                return False
+            if not self._fits(item, host):
                 continue
-            if all(one.may is None for one in items):
-                tried.add(same)  # two hosts with as much left, for the same services, are one
+            if item.may is None:
+                same = (tuple(sorted(self.left[host].items())), tuple(host in able[other.key] for other in items))
+                if same in tried:
+                    continue  # two hosts with as much left, for the same services, are one
+                tried.add(same)
             self.steps -= 1
             self._take(item, host, 1)
             self.found[item.key] = host
-            if self.through(items[1:]):
+            if self._through(items[1:], able):
                 return True
             del self.found[item.key]
             self._take(item, host, -1)
@@ -82,18 +89,23 @@ class Search:
 def search(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> Search:
     """Look for a host for each: `found` has all of them, or none."""
     looking = Search({host: dict(amounts) for host, amounts in free.items()}, steps)
-    # Who is asked about others is asked in turn. Else who has the fewest hosts, and of those who needs most, is tried first: where there is no
-    # way, that is seen soonest.
-    in_turn = any(item.may is not None for item in items)
-    looking.through(items if in_turn else sorted(items, key=_hardest_first))
+    # Who is asked about others is asked in turn. Of the rest who has the fewest hosts, and of those who needs most, is tried first: where
+    # there is no way, that is seen soonest.
+    asked, rest = [one for one in items if one.may is not None], [one for one in items if one.may is None]
+    looking.through([*asked, *sorted(rest, key=_hardest_first)])
     return looking
+
+
+def as_many(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> Found:
+    """Hosts for as many as there is a way for, each in its turn: who comes later gives up nobody's place."""
+    looking = search((), free)
+    for item in items:
+        looking.steps = steps // len(items)
+        if not looking.through([item]):
+            again = search([one for one in items if one.key in looking.found or one is item], free, steps // len(items))
+            looking = again if again.found else looking
+    return looking.found
 
 
 def _hardest_first(item: Item) -> tuple[int, list[Fraction], str]:
     return len(item.hosts), [-much for _, much in sorted(item.needs.items())], item.key
-
-
-def all_of_them(items: Sequence[Item], free: Mapping[str, Amounts], steps: int = MOST_STEPS) -> Found | None:
-    """A host for each, or None: there is no way, or none was found within so many steps."""
-    looking = search(items, free, steps)
-    return looking.found if len(looking.found) == len(items) else None

@@ -30,6 +30,14 @@ Planned = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
+class Room:
+    """The host on which something leaves room for others, and for whom."""
+
+    host: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Question:
     """One service, looking for a host."""
 
@@ -46,10 +54,8 @@ class Question:
     """The host for which it was stopped where it ran."""
     ran_on: str = ""
     """The host where it was stopped for another service, in order to start there again: it ran this very manifest, and need not be asked."""
-    room: str = ""
-    """The host on which it leaves room for those that wait with it."""
-    room_why: str = ""
-    """For how many of them, in words."""
+    room: Room | None = None
+    """Where it leaves room for those that wait with it."""
     retry: bool = False
     """No host is without a failed start: one where the last is long enough ago will do."""
     leaving: frozenset[str] = frozenset()

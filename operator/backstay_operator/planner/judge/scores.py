@@ -39,8 +39,8 @@ def announced(ask: Question, facts: HostFacts) -> Score:
 
 def leaves_room(ask: Question, facts: HostFacts) -> Score:
     """The host on which it leaves room for others that wait, where each by itself would not."""
-    is_it = facts.name == ask.room
-    return Score("Capacity", int(is_it), ask.room_why if is_it else "")
+    is_it = ask.room is not None and facts.name == ask.room.host
+    return Score("Capacity", int(is_it), ask.room.why if ask.room and is_it else "")
 
 
 def awaited_there(ask: Question, facts: HostFacts) -> Score:
@@ -165,7 +165,7 @@ SCORES_AT: Final = by_point(SCORES)
 ASKED_IF: Final[Mapping[Scorer, Callable[[Question], bool]]] = {
     fewest_unmet: lambda ask: bool(prerequisites_of(ask.service)),
     announced: lambda ask: ask.announced != "",
-    leaves_room: lambda ask: ask.room != "",
+    leaves_room: lambda ask: ask.room is not None,
     has_what_it_needs: lambda ask: bool(ask.service.spec.placement.capacity),
     awaited_there: lambda ask: reboot_awaited(ask)[1] != "",
     no_recent_failure: lambda ask: bool(failures_of(ask)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -15,31 +16,26 @@ from backstay_operator.planner.know.parts import part_of
 from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
 
-from .acceptance import Accepted, accept
-from .affinity import follows
+from .acceptance import Accepted, accept, priority_of
+from .affinity import follows, has_ties, tied_to
 from .capacity import taken
 from .evidence import Evidence, closed
 from .host_facts import facts_of
 from .judges import rejection, rejections
-from .packing import MOST_STEPS, Amounts, Found, Item, search
-from .placement import Placed, place, still_to_answer
-from .questions import Planned, Point, Question, held_by_nobody
+from .packing import Amounts, Found, Item, as_many, search
+from .placement import FOR_BETTER_S, Placed, place
+from .questions import Planned, Point, Question, Room, held_by_nobody
 from .remains import stored_order
 
 MOST: Final = 40
 """Of more that wait each is decided about by itself: nobody waits for a search that will not end."""
+_MOST_LOOKED_AT: Final = 4 * MOST
+"""With those that have no host whoever else waits."""
 _MOST_QUESTIONS: Final = 2_000
 """Of more hosts and services nobody is asked anew for the sake of others."""
 FOR_ALL: Final = "leaves room for all that wait"
-FOR_MANY: Final = "leaves room for as many as there is a way for"
-
-
-@dataclass(frozen=True)
-class Room:
-    """Where it leaves room for others."""
-
-    host: str
-    why: str
+FOR_OTHERS: Final = "leaves room for others that wait"
+ENDED: Final = "the search for a place for all that wait ended before all was tried"
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,8 @@ class Rooms:
 
     by_uid: Mapping[str, Room] = field(default_factory=dict)
     """By UID of an HAInstance that waits: its host, where deciding one by one would leave somebody out."""
-    ended: str = ""
-    """That there may be a way for more, in a sentence: the search was not carried to its end."""
+    ended: frozenset[str] = frozenset()
+    """UIDs of those for which there may be a way that was not tried."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,10 @@ class _Waiting:
     """Its part of it."""
     instance: HAInstance
     item: Item
+    priority: int
+
+    def ask(self, world: World, planned: Planned) -> Question:
+        return Question(world, self.service, held_by_nobody(self.instance), planned=planned, retry=True)
 
 
 def rooms(world: World, keys: Iterable[str], planned: Planned) -> Rooms:
@@ -70,99 +70,127 @@ def rooms(world: World, keys: Iterable[str], planned: Planned) -> Rooms:
     """
     if not world.ruled and not any(host.spec.capacity for host in world.hosts.values()):
         return Rooms()
-    there = (one for key in keys for one in _waiting_of(world, world.services[key], planned) if one.item.hosts)
-    waiting = list(islice(there, MOST + 1))  # of thousands not all are looked at, only to be left alone
-    if not 1 < len(waiting) <= MOST:
+    there = (one for key in keys for one in _waiting_of(world, world.services[key], planned))
+    looked_at = list(islice(there, _MOST_LOOKED_AT + 1))  # of thousands not all are looked at, only to be left alone
+    waiting = [one for one in looked_at if one.item.hosts]
+    if not 1 < len(waiting) <= MOST or len(looked_at) > _MOST_LOOKED_AT:
         return Rooms()
-    waiting = _leaders_first(world, waiting) if world.ruled else waiting
     if len(by_turn := _one_by_one(world, waiting, planned)) == len(waiting):
         return Rooms()
-    found, why, ended = _searched(world, waiting, planned)
-    return Rooms({} if found == by_turn else {uid: Room(host, why) for uid, host in found.items()}, ended)
+    found, is_ended = _searched(world, _leaders_first(world, waiting) if world.ruled else waiting, planned)
+    why = FOR_ALL if len(found) == len(looked_at) else FOR_OTHERS
+    is_better = len(found) >= len(by_turn) and found != by_turn
+    hosts = {uid: Room(host, why) for uid, host in found.items()} if is_better else {}
+    return Rooms(hosts, frozenset(one.item.key for one in waiting) if is_ended else frozenset())
 
 
 def _one_by_one(world: World, waiting: Sequence[_Waiting], planned: Planned) -> Found:
-    """Where each would go, decided about by itself; without those that would find no host."""
-    going, found = {host: set(keys) for host, keys in planned.items()}, {}
-    for one in waiting:
-        placed = place(world, one.service, held_by_nobody(one.instance), planned=going, retry=True)
-        if isinstance(placed, Placed):
-            found[one.item.key] = placed.host
-            going.setdefault(placed.host, set()).add(one.instance.key)
+    """Where each would go, decided about by itself, round after round; without those that would find no host."""
+    going, found, left = {host: set(keys) for host, keys in planned.items()}, dict[str, str](), list(waiting)
+    while left:
+        for one in left:
+            placed = place(world, one.service, held_by_nobody(one.instance), planned=going, retry=True)
+            if isinstance(placed, Placed):
+                found[one.item.key] = placed.host
+                going.setdefault(placed.host, set()).add(one.instance.key)
+        before, left = left, [one for one in left if one.item.key not in found]
+        if len(left) == len(before) or not world.ruled:
+            break  # only where one must be together with another may who found no host find one later
     return found
 
 
-def _searched(world: World, waiting: Sequence[_Waiting], planned: Planned) -> tuple[Found, str, str]:
-    """Hosts, what is said of them, and that there may be a way for more."""
+def _searched(world: World, waiting: Sequence[_Waiting], planned: Planned) -> tuple[Found, bool]:
+    """Hosts for all, or for as many as may be, and whether there may be a way for more."""
     free = {host: _free(world, host, planned) for host in world.hosts}
     items = _asked_where_rules_count(world, waiting, planned)
     looking = search(items, free)
-    if not looking.found and (more := _with_those_yet_to_answer(world, waiting, items, planned)):
-        looking = search(more, free)
     if looking.found:
-        return looking.found, FOR_ALL, ""
-    ended = (
-        f"the search for a place for all that wait ended after {MOST_STEPS} steps" if looking.has_ended_early else ""
-    )
-    return _as_many(items, free), FOR_MANY, ended
+        return looking.found, False
+    found = as_many(items, free)
+    more = _with_those_yet_to_answer(world, waiting, items, planned, found)
+    return (more and search(more, free).found) or found, looking.has_ended_early
 
 
 def _asked_where_rules_count(world: World, waiting: Sequence[_Waiting], planned: Planned) -> list[Item]:
-    """What waits; where anything is said about others, each host is asked about."""
+    """What waits; of whatever a rule, a spread or another copy has to do with others each host is asked about."""
     keys = {one.item.key: one.instance.key for one in waiting}
-    is_ruled = bool(world.ruled) or any(one.service.spec.placement.spread for one in waiting)
-    is_ruled = is_ruled or len({one.service.uid for one in waiting}) < len(waiting)
-    if not is_ruled:
-        return [one.item for one in waiting]
-    return [replace(one.item, may=partial(_may, world, one, planned, keys)) for one in waiting]
+    concerned = _concerned(world, waiting, planned)
+    return [
+        replace(one.item, may=partial(_may, world, one, planned, keys)) if one.service.uid in concerned else one.item
+        for one in waiting
+    ]
+
+
+def _concerned(world: World, waiting: Sequence[_Waiting], planned: Planned) -> frozenset[str]:
+    """UIDs of services about whose hosts more is to be said than how much room there is."""
+    copies = Counter(one.service.uid for one in waiting)
+    spread = {uid for uid, many in copies.items() if many > 1} | {
+        one.service.uid for one in waiting if one.service.spec.placement.spread
+    }
+    tied = {one.service.uid: tied_to(one.ask(world, planned)) for one in waiting} if world.ruled else {}
+    return frozenset(spread.union(*tied.values(), (uid for uid, others in tied.items() if others)))
 
 
 def _leaders_first(world: World, waiting: Sequence[_Waiting]) -> list[_Waiting]:
-    """What runs together with another that goes where it likes comes after that."""
-    followed = {one.item.key: follows(Question(world, one.service, one.instance)) for one in waiting}
-    left, ordered = list(waiting), list[_Waiting]()
-    while left:
-        there = {one.service.uid for one in left}
-        free = (one for one in left if not followed[one.item.key] & (there - {one.service.uid}))
-        left.remove(first := next(free, left[0]))
-        ordered.append(first)
-    return ordered
+    """In their turn; but what runs together with another that goes where it likes comes right after that."""
+    followed = {one.item.key: follows(one.ask(world, {})) for one in waiting}
+    ordered = dict[str, _Waiting]()
+
+    def add(one: _Waiting, behind: frozenset[str] = frozenset()) -> None:
+        if one.item.key in ordered or one.item.key in behind:
+            return
+        for leader in (other for other in waiting if other.service.uid in followed[one.item.key]):
+            add(leader, behind | {one.item.key})
+        ordered[one.item.key] = one
+
+    for one in waiting:
+        add(one)
+    return list(ordered.values())
 
 
 def _may(world: World, one: _Waiting, planned: Planned, keys: Mapping[str, str], host: str, found: Found) -> bool:
     going = {name: set(there) for name, there in planned.items()}
     for uid, at in found.items():
         going.setdefault(at, set()).add(keys[uid])
-    ask = Question(world, one.service, held_by_nobody(one.instance), planned=going, retry=True)
-    return all(one.is_unanswered for one in rejections(Point.RETRY, ask, facts_of(world, host)))
+    against = rejections(Point.RETRY, one.ask(world, going), facts_of(world, host))
+    return all(rejected.is_unanswered for rejected in against)
 
 
 def _with_those_yet_to_answer(
-    world: World, waiting: Sequence[_Waiting], items: Sequence[Item], planned: Planned
+    world: World, waiting: Sequence[_Waiting], items: Sequence[Item], planned: Planned, found: Found
 ) -> list[Item]:
-    """With hosts that are asked and have not answered, after all that are ready; none, where there are no such hosts."""
+    """With hosts that have not answered, after all that are ready; none, where there are no such hosts.
+
+    Nobody waits for an answer so that something less important has its place.
+    """
     if len(waiting) * len(world.hosts) > _MOST_QUESTIONS:
         return []
-    found = [
-        replace(item, hosts=(*item.hosts, *_yet_to_answer(world, one, planned)))
-        for one, item in zip(waiting, items, strict=True)
-    ]
-    return found if any(len(new.hosts) > len(old.hosts) for new, old in zip(found, items, strict=True)) else []
+    least = min(one.priority for one in waiting if one.item.key not in found)
+    more = {one.item.key: _yet_to_answer(world, one, planned) for one in waiting if one.priority <= least}
+    return [replace(one, hosts=(*one.hosts, *more.get(one.key, ()))) for one in items] if any(more.values()) else []
 
 
 def _yet_to_answer(world: World, one: _Waiting, planned: Planned) -> list[str]:
     """Hosts that nothing speaks against but that they have yet to say something, be it that nobody has asked them."""
-    ask = Question(world, one.service, held_by_nobody(one.instance), planned=planned)
-    found = still_to_answer(ask, sorted(world.hosts))
-    return [host for host in found if rejection(Point.STANDBY, ask, facts_of(world, host)) is None]
-
-
-def _as_many(items: Sequence[Item], free: Mapping[str, Amounts]) -> Found:
-    found: Found = {}
-    for item in items:
-        with_it = [one for one in items if one.key in found or one is item]
-        found = search(with_it, free, MOST_STEPS // len(items)).found or found
+    ask = one.ask(world, planned)
+    if world.now_s >= answers_until_s(ask):
+        return []
+    found = []
+    for host in sorted(world.hosts.keys() - set(one.item.hosts)):
+        facts = facts_of(world, host)
+        against = rejections(Point.RETRY, ask, facts)
+        is_open = all(rejected.is_unanswered or rejected.is_between_services for rejected in against)
+        if is_open and rejection(Point.STANDBY, ask, facts) is None:
+            found.append(host)
     return found
+
+
+def answers_until_s(ask: Question) -> float:
+    """Until when it waits for an answer, on the clock of `World.now_s`: a moment from when we first saw that nobody holds it."""
+    instance = ask.instance
+    since = ask.world.free_s.get(instance.uid) if instance is not None else None
+    is_of_this = instance is not None and since is not None and since[0] == instance.spec.epoch
+    return (since[1] if since is not None and is_of_this else ask.world.now_s) + FOR_BETTER_S
 
 
 def _waiting_of(world: World, service: HAService, planned: Planned) -> list[_Waiting]:
@@ -180,9 +208,11 @@ def _all_waiting(world: World, service: HAService, planned: Planned) -> list[_Wa
         return []
     there = [one for one in (world.instance_of(service, slot) for slot in service.slots) if one and not one.is_promoted]
     waiting = [one for one in there if _waits(world, one)] if isinstance(accept(world, service), Accepted) else []
-    part = partial(part_of, world, service)
+    part, priority = partial(part_of, world, service), priority_of(world, service)
     return [
-        _Waiting(mine := part(one.metadata.name), one, Item(one.uid, needs, _hosts(world, mine, one, planned)))
+        _Waiting(
+            mine := part(one.metadata.name), one, Item(one.uid, needs, _hosts(world, mine, one, planned)), priority
+        )
         for one in waiting
     ]
 
@@ -198,12 +228,11 @@ def _waits(world: World, instance: HAInstance) -> bool:
 
 def _hosts(world: World, service: HAService, instance: HAInstance, planned: Planned) -> list[str]:
     """Those that would take it, the best first; at last those against which only others speak, who may wait as well."""
-    free = held_by_nobody(instance)
-    placed = place(world, service, free, planned=planned, retry=True)
+    ask = Question(world, service, held_by_nobody(instance), planned=planned, retry=True)
+    placed = place(world, service, ask.instance, planned=planned, retry=True)
     found = [verdict.host for verdict in placed.verdicts if verdict.rejected is None]
-    if not world.ruled:
+    if not has_ties(ask):
         return found
-    ask = Question(world, service, free, planned=planned, retry=True)
     may = (verdict.host for verdict in placed.verdicts if verdict.rejected and verdict.rejected.is_between_services)
     against = ((host, rejections(Point.RETRY, ask, facts_of(world, host))) for host in may)
     return [*found, *(host for host, all_ in against if all(one.is_between_services for one in all_))]

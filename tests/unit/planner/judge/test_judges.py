@@ -11,7 +11,7 @@ from backstay_api.objects.models.host import HostChecks
 from backstay_operator.planner.judge import judges, retries, scores
 from backstay_operator.planner.judge.host_facts import facts_of
 from backstay_operator.planner.judge.judges import FILTERS, Filter
-from backstay_operator.planner.judge.questions import Question
+from backstay_operator.planner.judge.questions import Question, Room
 from backstay_operator.planner.judge.scores import SCORES, Scorer
 from backstay_operator.planner.know.world import World
 from backstay_testing import affinities, capacities, features, promotions, spreads, worlds
@@ -311,7 +311,7 @@ FILTER_CASES: Final[Mapping[Filter, list[tuple[Befall, dict[str, Any], str]]]] =
 
 SCORE_CASES: Final[Mapping[Scorer, list[tuple[Befall, dict[str, Any], int]]]] = {
     scores.announced: [(nothing, {"announced": "n1"}, 1), (nothing, {"announced": "n2"}, 0), (nothing, {}, 0)],
-    scores.leaves_room: [(nothing, {"room": "n1"}, 1), (nothing, {"room": "n2"}, 0)],
+    scores.leaves_room: [(nothing, {"room": Room("n1", "")}, 1), (nothing, {"room": Room("n2", "")}, 0)],
     scores.awaited_there: [(reboots("n1"), {"service": GRACE}, 1), (reboots("n2"), {"service": GRACE}, 0)],
     scores.fewest_failures: [(nothing, {}, 0), (failed, {}, -1)],
     scores.no_recent_failure: [(nothing, {}, 0), (failed, {}, -1)],

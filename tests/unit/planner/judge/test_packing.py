@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from itertools import product
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay_operator.planner.judge.packing import Item, all_of_them
+from backstay_operator.planner.judge.packing import Item, as_many, search
 
 HOSTS = ("n1", "n2", "n3")
 needs = st.fixed_dictionaries({"cpu": st.integers(0, 4)}, optional={"memory": st.integers(0, 4)})
@@ -40,10 +42,9 @@ def test_a_way_is_found_exactly_where_there_is_one(drawn: Any, amounts: Any) -> 
     waiting, free = made(drawn, amounts)
     ways = product(*(item.hosts for item in waiting))
     is_possible = any(holds(waiting, free, dict(zip((item.key for item in waiting), way, strict=True))) for way in ways)
-    found = all_of_them(waiting, free)
-    assert (found is not None) == is_possible
-    if found is not None:
-        assert len(found) == len(waiting) and holds(waiting, free, found)
+    found = search(waiting, free).found
+    assert (len(found) == len(waiting)) == is_possible
+    assert not found or (len(found) == len(waiting) and holds(waiting, free, found))
 
 
 def test_twenty_that_fill_four_hosts_to_the_last_are_all_placed() -> None:
@@ -51,8 +52,7 @@ def test_twenty_that_fill_four_hosts_to_the_last_are_all_placed() -> None:
     sizes = [4, 5, 5, 5, 5, 5, 6, 6, 7, 7, 8, 8, 9] + [0] * 7
     waiting = [Item(f"s{number:02}", {"memory": Fraction(size)}, sorted(free)) for number, size in enumerate(sizes)]
     assert sum(sizes) == 80
-    found = all_of_them(waiting, free)
-    assert found is not None and len(found) == 20
+    assert len(search(waiting, free).found) == 20
 
 
 def test_a_search_ends_after_its_steps() -> None:
@@ -60,4 +60,37 @@ def test_a_search_ends_after_its_steps() -> None:
     waiting = [
         Item(name, {"cpu": Fraction(much)}, ("n1", "n2")) for name, much in (("a", 3), ("b", 3), ("c", 2), ("d", 2))
     ]
-    assert all_of_them(waiting, free, steps=2) is None and all_of_them(waiting, free) is not None
+    assert not (ended := search(waiting, free, steps=2)).found and ended.has_ended_early
+    assert len(search(waiting, free).found) == 4
+
+
+@given(items, frees, st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=3))
+def test_what_a_rule_keeps_apart_is_apart_and_a_way_is_found_where_there_is_one(
+    drawn: Any, amounts: Any, pairs: list[tuple[int, int]]
+) -> None:
+    waiting, free = made(drawn, amounts)
+    apart = {frozenset((f"s{one}", f"s{two}")) for one, two in pairs if one != two}
+    names = {name for pair in apart for name in pair}
+
+    def is_apart(key: str, host: str, found: Mapping[str, str]) -> bool:
+        return not any(at == host and frozenset((key, other)) in apart for other, at in found.items())
+
+    waiting = [replace(one, may=partial(is_apart, one.key)) if one.key in names else one for one in waiting]
+    ways = [
+        dict(zip((one.key for one in waiting), way, strict=True)) for way in product(*(one.hosts for one in waiting))
+    ]
+
+    def is_way(way: Mapping[str, str]) -> bool:
+        return holds(waiting, free, way) and all(len({way.get(name, name) for name in pair}) == 2 for pair in apart)
+
+    found = search(waiting, free).found
+    assert (len(found) == len(waiting)) == any(map(is_way, ways))
+    assert not found or is_way(found)
+
+
+def test_as_many_as_can_keep_what_those_before_them_have() -> None:
+    free = {f"n{number}": {"cpu": Fraction(1)} for number in range(30)}
+    waiting = [
+        Item(f"s{number:02}", {"cpu": Fraction(1)}, sorted(free), may=lambda host, found: True) for number in range(40)
+    ]
+    assert len(as_many(waiting, free)) == 30
