@@ -127,6 +127,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         f"{UNIT}/control/act/test_passed_over.py",
     ),
     one(
+        "of many that are passed over each Lease counts",
+        "operator/backstay_operator/control/act/preconditions.py",
+        'is_same = leases.get(need.host, "") == need.lease and ',
+        "is_same = ",
+        f"{UNIT}/control/act/test_passed_over.py",
+    ),
+    one(
+        "of many that are passed over what each says counts",
+        "operator/backstay_operator/control/act/preconditions.py",
+        " == need.lease and assignments.get(need.host) == known",
+        " == need.lease",
+        f"{UNIT}/control/act/test_passed_over.py",
+    ),
+    one(
         "a plan that names a version of a Lease is not kept",
         f"{PLANNER}/keepable.py",
         "isinstance(need, Silent) for one",

@@ -6,12 +6,12 @@ What was read goes into the cache, whatever it says: where it differs from what 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar, assert_never
 
 from backstay_api.client.api import Api, Listing
 from backstay_api.client.errors import NotFound
-from backstay_api.objects.kinds import Kind, Raw, Ref, unread
+from backstay_api.objects.kinds import Kind, Raw, Ref, unread, versions_of
 from backstay_api.objects.models import HAInstance, HostAssignment
 from backstay_api.objects.object_kinds import (
     HA_INSTANCES,
@@ -37,6 +37,8 @@ from backstay_operator.planner.preconditions import (
 )
 
 READ_TIMEOUT_S: Final = 5.0
+_FEW: Final = 4
+"""Of more hosts that are passed over not each is asked about by itself."""
 T = TypeVar("T")
 
 
@@ -54,7 +56,11 @@ class Preconditions:
     async def hold(self, needs: Sequence[Precondition]) -> None:
         if not needs:
             return
-        answers = await asyncio.gather(*map(self._ask, needs), return_exceptions=True)
+        silent = [need for need in needs if isinstance(need, Silent)]
+        asked = [self._ask(need) for need in needs if len(silent) <= _FEW or need not in silent]
+        if len(silent) > _FEW:
+            asked.append(self._all_silent(silent))
+        answers = await asyncio.gather(*asked, return_exceptions=True)
         errors = [answer for answer in answers if isinstance(answer, BaseException)]
         for error in errors:
             raise error
@@ -142,6 +148,22 @@ class Preconditions:
             return f"{need.host} was taken for silent, and its HostAssignment says something else now"
         return None
 
+    async def _all_silent(self, needs: Sequence[Silent]) -> str | None:
+        """Of many hosts that are off, or were never installed: two lists, and of those that have changed all."""
+        leases = await self._versions(HOST_LEASES)
+        assignments = await self._versions(HOST_ASSIGNMENTS)
+        for need in needs:
+            known = need.assignment.metadata.resource_version if need.assignment else None
+            is_same = leases.get(need.host, "") == need.lease and assignments.get(need.host) == known
+            if not is_same and (why := await self._silent(need)):
+                return _and(why, need.what_for)
+        return None
+
+    async def _versions(self, kind: Kind[Any]) -> Mapping[str, str]:
+        """By name: the version of each object."""
+        found = (await self._listed(versions_of(kind), kind, kind.home)).items
+        return {body["metadata"]["name"]: body["metadata"]["resourceVersion"] for body in found}
+
     async def _find(self, kind: Kind[Any], name: str, namespace: str) -> Raw | None:
         """The same as `_read`, but of an answer that is not from the past."""
         before = self._cache.meta(kind, kind.key(namespace, name))
@@ -151,14 +173,20 @@ class Preconditions:
         return found[0] if found else None
 
     async def _list(self, kind: Kind[Any], namespace: str = "", name: str = "") -> Listing[Raw]:
-        newest = self._cache.newest  # before it is sent: what we learn meanwhile may be newer than an honest answer
-        listing = await self._api.list(unread(kind), namespace, name=name, timeout_s=READ_TIMEOUT_S)
+        listing = await self._listed(unread(kind), kind, namespace, name)
+        for body in listing.items:
+            self._cache.observe(kind, body)
+        return listing
+
+    async def _listed(self, read_as: Kind[Raw], kind: Kind[Any], namespace: str = "", name: str = "") -> Listing[Raw]:
+        newest = self._cache.newest(
+            kind
+        )  # before it is sent: what we learn meanwhile may be newer than an honest answer
+        listing = await self._api.list(read_as, namespace, name=name, timeout_s=READ_TIMEOUT_S)
         if int(listing.resource_version) < newest:
             raise NotSo(
                 f"the API server has answered from the past: as of {listing.resource_version}, and {newest} was seen"
             )
-        for body in listing.items:
-            self._cache.observe(kind, body)
         return listing
 
     async def _read(self, kind: Kind[Any], name: str, namespace: str = "") -> Raw | None:

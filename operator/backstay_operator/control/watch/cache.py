@@ -60,8 +60,10 @@ class Cache:
         """Kind and key of what has changed since the last snapshot."""
         self.changes = 0
         """Counts changes of anything but Leases."""
-        self.newest = 0
-        """The newest version seen of any of our own objects: who asks and is answered as of before it is answered from the past."""
+        self._newest = 0
+        """The newest version seen of any of our own objects."""
+        self._newest_lease = 0
+        """The same of Leases, whose store may be another's."""
         self.counts: Counter[str] = Counter()
         """`older`, `late` (event of a deleted object), `stale_dropped` (by a list), `repaired` (by a list)."""
 
@@ -91,13 +93,19 @@ class Cache:
         self.touched = set()
         return self.world
 
+    def newest(self, kind: Kind[Any]) -> int:
+        """The newest version seen of what is stored with objects of this kind: an answer as of before is from the past."""
+        return self._newest_lease if kind is HOST_LEASES else self._newest
+
     # --- what is watched ------------------------------------------------------------------------------------------
 
     def observe(self, kind: Kind[Any], body: Mapping[str, Any], *, deleted: bool = False) -> Soon:
         """One event as it came, not yet read: most are echoes of our own writes and are dropped unread."""
         meta = ObjectVersion.of(body)
-        if kind is not HOST_LEASES:  # whose store may be another's
-            self.newest = max(self.newest, meta.version)
+        if kind is HOST_LEASES:
+            self._newest_lease = max(self._newest_lease, meta.version)
+        else:
+            self._newest = max(self._newest, meta.version)
         if deleted:
             return self.drop(kind, meta)
         return self.put(kind, kind.read(body), meta) if self._is_news(kind, meta) else Soon.NOT

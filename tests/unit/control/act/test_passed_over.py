@@ -65,17 +65,18 @@ LEASE_CHANGED, SAYS_ELSE = "its Lease has changed since", "its HostAssignment sa
         pytest.param(lambda b: b.cluster.delete(HOST_LEASES, (NAMESPACE, "n2"), actor="x"), LEASE_CHANGED, id="its Lease is gone"),
     ],
 )  # fmt: skip
+@pytest.mark.parametrize("others", [(), ("n3", "n4", "n5", "n6", "n7")], ids=["one", "many"])
 @in_virtual_time
 async def test_a_host_is_passed_over_only_while_it_is_as_silent_as_it_looked(
-    change: Callable[[Asked], object], said: str
+    change: Callable[[Asked], object], said: str, others: tuple[str, ...]
 ) -> None:
     bench = Asked()
     bench.scene.add_host("n2")
     assign(bench)
     bench.look()
-    need = silent(bench)
+    needs = [silent(bench, host) for host in ("n2", *others)]
     change(bench)
-    result = await bench.grant(need)
+    result = await bench.grant(*needs)
     assert (result.outcome, bench.epoch) == ((Outcome.LOOK_AGAIN, 0) if said else (Outcome.DONE, 1))
     assert said in result.why
     if said:
@@ -94,6 +95,26 @@ async def test_a_host_that_never_had_a_session_is_passed_over_until_it_has_one()
     need = silent(bench)
     assign(bench)
     assert SAYS_ELSE in (await bench.grant(need)).why
+
+
+@in_virtual_time
+async def test_many_that_are_passed_over_cost_two_lists() -> None:
+    bench = Asked()
+    await bench.grant(*(silent(bench, f"m{number}") for number in range(100)))
+    reads = [request for request in bench.weather.requests if not request.is_write]
+    assert [one.resource for one in reads] == ["leases.coordination.k8s.io", "hostassignments.backstay.dev"]
+
+
+@in_virtual_time
+async def test_leases_are_held_against_leases_alone_for_their_store_may_be_another() -> None:
+    bench = Asked()
+    bench.scene.add_host("n2")
+    bench.look()
+    need = silent(bench)
+    bench.cache._newest_lease = bench.cache._newest_lease + 1000
+    assert "answered from the past" in (await bench.grant(need)).why
+    bench.cache._newest_lease = 0
+    assert (await bench.grant(silent(bench))).outcome is Outcome.DONE
 
 
 @in_virtual_time
