@@ -70,6 +70,13 @@ def rooms(world: World, keys: Iterable[str], planned: Planned) -> Rooms:
     """
     if not world.ruled and not any(host.spec.capacity for host in world.hosts.values()):
         return Rooms()
+    try:
+        return _rooms(world, keys, planned)
+    except BROKEN:
+        return Rooms()  # each is decided about by itself, and whichever is odd is told of there
+
+
+def _rooms(world: World, keys: Iterable[str], planned: Planned) -> Rooms:
     there = (one for key in keys for one in _waiting_of(world, world.services[key], planned))
     looked_at = list(islice(there, _MOST_LOOKED_AT + 1))  # of thousands not all are looked at, only to be left alone
     waiting = [one for one in looked_at if one.item.hosts]
@@ -163,9 +170,10 @@ def _with_those_yet_to_answer(
 
     Nobody waits for an answer so that something less important has its place.
     """
-    if len(waiting) * len(world.hosts) > _MOST_QUESTIONS:
+    left_out = [one for one in waiting if one.item.key not in found]
+    if not left_out or len(waiting) * len(world.hosts) > _MOST_QUESTIONS:
         return []
-    least = min(one.priority for one in waiting if one.item.key not in found)
+    least = min(one.priority for one in left_out)
     more = {one.item.key: _yet_to_answer(world, one, planned) for one in waiting if one.priority <= least}
     return [replace(one, hosts=(*one.hosts, *more.get(one.key, ()))) for one in items] if any(more.values()) else []
 

@@ -8,7 +8,9 @@ import pytest
 
 from backstay_operator.planner.do.decisions import decide_in_turn
 from backstay_operator.planner.do.rounds import begin
+from backstay_operator.planner.judge import waiting
 from backstay_operator.planner.judge.placement import FOR_BETTER_S, NoHost
+from backstay_operator.planner.know.unforeseen import BROKEN
 from backstay_operator.planner.know.world import World
 from backstay_testing.builders import a_service, unit
 from backstay_testing.worlds import a_world, add_host, make_ours, put, say_ready
@@ -89,3 +91,23 @@ def test_a_rule_of_one_service_takes_nobody_elses_place() -> None:
     assert {room.why for room in found.by_uid.values()} == {"leaves room for others that wait"} and len(
         found.by_uid
     ) == 29
+
+
+@pytest.mark.parametrize("error", BROKEN)
+def test_where_the_search_meets_what_nobody_has_foreseen_each_is_decided_about_by_itself(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: object) -> None:
+        raise error("odd")
+
+    world = two_wait(0, ago_s=0.0)
+    monkeypatch.setattr(waiting, "search", odd)
+    found = {name: decide_in_turn(world, world.services[f"shop/{name}"])[1].slots[0].course for name in "ab"}
+    assert {name: course.to for name, course in found.items()} == {"a": "n1", "b": ""}
+
+
+def test_nobody_waits_for_an_answer_where_a_search_that_ended_early_has_left_nobody_out() -> None:
+    world = two_wait(0, ago_s=0.0)
+    there = [one for key in sorted(world.services) for one in waiting._waiting_of(world, world.services[key], {})]
+    found = {one.item.key: "n1" for one in there}
+    assert waiting._with_those_yet_to_answer(world, there, [one.item for one in there], {}, found) == []
