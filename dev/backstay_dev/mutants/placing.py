@@ -242,7 +242,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     one(
         "whether one after the other would do is asked with what is on its way counted",
         f"{PLANNER}/judge/waiting.py",
-        "            going.setdefault(placed.host, set()).add(one.instance.key)\n",
+        "                going.setdefault(host, set()).add(one.instance.key)\n",
         "",
         "tests/property/test_room_for_all.py",
     ),

@@ -118,6 +118,17 @@ def choose(ask: Question) -> Placed | NoHost:
     return NoHost(fold(verdicts), verdicts, _look_again_s(verdicts))
 
 
+def best_among(ask: Question, hosts: Collection[str]) -> str:
+    """The host of these that `choose_or_retry` would take, where it could take no other; empty: none will do."""
+    for point, asks in ((Point.START, ask), (Point.RETRY, replace(ask, retry=True))):
+        asked, scored = filters(point, asks), scorers(point, asks)
+        ranked = (_ranked(asks, facts_of(ask.world, name), asked, scored) for name in hosts)
+        _, best = min(ranked)
+        if best.rejected is None:
+            return best.host
+    return ""
+
+
 def better_to_come(ask: Question, placed: Placed, asked: Collection[str]) -> NoHost | None:
     """What nobody holds waits a moment for hosts that it would rather have, and that are asked and have not answered yet.
 

@@ -23,7 +23,7 @@ from .evidence import Evidence, closed
 from .host_facts import facts_of
 from .judges import rejection, rejections
 from .packing import Amounts, Found, Item, as_many, search
-from .placement import FOR_BETTER_S, Placed, place
+from .placement import FOR_BETTER_S, best_among, place
 from .questions import Planned, Point, Question, Room, held_by_nobody
 from .remains import stored_order
 
@@ -96,10 +96,9 @@ def _one_by_one(world: World, waiting: Sequence[_Waiting], planned: Planned) -> 
     going, found, left = {host: set(keys) for host, keys in planned.items()}, dict[str, str](), list(waiting)
     while left:
         for one in left:
-            placed = place(world, one.service, held_by_nobody(one.instance), planned=going, retry=True)
-            if isinstance(placed, Placed):
-                found[one.item.key] = placed.host
-                going.setdefault(placed.host, set()).add(one.instance.key)
+            if host := best_among(replace(one.ask(world, going), retry=False), one.item.hosts):
+                found[one.item.key] = host
+                going.setdefault(host, set()).add(one.instance.key)
         before, left = left, [one for one in left if one.item.key not in found]
         if len(left) == len(before) or not world.ruled:
             break  # only where one must be together with another may who found no host find one later
