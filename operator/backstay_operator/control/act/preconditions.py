@@ -57,10 +57,9 @@ class Preconditions:
         if not needs:
             return
         silent = [need for need in needs if isinstance(need, Silent)]
-        asked = [self._ask(need) for need in needs if len(silent) <= _FEW or need not in silent]
-        if len(silent) > _FEW:
-            asked.append(self._all_silent(silent))
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        many = silent if len(silent) > _FEW else []
+        alone = (need for need in needs if need not in many)
+        answers = await asyncio.gather(*map(self._ask, alone), self._all_silent(many), return_exceptions=True)
         errors = [answer for answer in answers if isinstance(answer, BaseException)]
         for error in errors:
             raise error
@@ -150,6 +149,8 @@ class Preconditions:
 
     async def _all_silent(self, needs: Sequence[Silent]) -> str | None:
         """Of many hosts that are off, or were never installed: two lists, and of those that have changed all."""
+        if not needs:
+            return None
         leases = await self._versions(HOST_LEASES)
         assignments = await self._versions(HOST_ASSIGNMENTS)
         for need in needs:
@@ -179,9 +180,8 @@ class Preconditions:
         return listing
 
     async def _listed(self, read_as: Kind[Raw], kind: Kind[Any], namespace: str = "", name: str = "") -> Listing[Raw]:
-        newest = self._cache.newest(
-            kind
-        )  # before it is sent: what we learn meanwhile may be newer than an honest answer
+        # Before it is sent: what we learn meanwhile may be newer than an honest answer.
+        newest = self._cache.newest(kind)
         listing = await self._api.list(read_as, namespace, name=name, timeout_s=READ_TIMEOUT_S)
         if int(listing.resource_version) < newest:
             raise NotSo(
