@@ -26,6 +26,10 @@ SURE_S: Final = 35.0
 """An `off` is over 30 s after its agent's end, which our device's timeout of 5 s bounds."""
 
 
+BACK_S: Final = 10.0
+"""So long after an outage somebody may not have been told yet of what was written meanwhile."""
+
+
 @dataclass
 class Off:
     """The last `off` that was sent to one device, and what has become of it."""
@@ -66,6 +70,8 @@ class PowerWatch:
     """Device, and time of an `off` that a request has recorded as ours."""
     began_s: dict[str, float] = field(default_factory=dict)
     """By fencer: when its present life began."""
+    away_s: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By fencer: from when until when it was cut off from the API server last."""
 
     # --- seals -----------------------------------------------------------------------------------------------------
 
@@ -159,13 +165,19 @@ class PowerWatch:
         for off in self.ours.values():
             off.past_for.discard(fencer)
 
+    def note_away(self, by: str, since_s: float, until_s: float) -> None:
+        """A fencer is told again what has happened: from when it learns of another's `off` it counts (PROTOCOL 5)."""
+        self.away_s[by] = since_s, until_s
+
     def note_read(self, by: str, bmc: Bmc) -> None:
         """A fencer reads a device on: what we did before is past for it, if that is true, and it has to believe so, if not."""
         off = self.ours.get(bmc.name)
         if off is None or (bmc.machine.is_on and not off.is_on_since):
             return
         # Earlier, an `off` of ours may still come through, though it is on and though `on` was sent since (PROTOCOL 5).
-        known_s = max(off.sent_s, self.began_s.get(by, off.sent_s))
+        since_s, until_s = self.away_s.get(by, (float("inf"), float("inf")))
+        learned_s = until_s + BACK_S if since_s <= off.sent_s <= until_s else off.sent_s
+        known_s = max(learned_s, self.began_s.get(by, off.sent_s))
         if _now_s() - known_s <= SURE_S:
             return
         if bmc.machine.is_on:

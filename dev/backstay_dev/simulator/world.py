@@ -319,6 +319,7 @@ class World:
         for name in self.processes:
             if site in ("", site_of(name)):
                 self.monitor.leases.paths[name].was_away(self._cut_at_s[site], self.loop.time())
+                self.monitor.power.note_away(name, self._cut_at_s[site], self.loop.time())
         self.network.heal(site)
 
     def _note_sends(self) -> None:

@@ -8,7 +8,7 @@ from backstay_api.client.api import EventType
 from backstay_api.memory.server import Change
 from backstay_dev.simulator.boards import Bmc
 from backstay_dev.simulator.machines import Machine
-from backstay_dev.simulator.powerwatch import SURE_S, PowerWatch
+from backstay_dev.simulator.powerwatch import BACK_S, SURE_S, PowerWatch
 from backstay_dev.simulator.virtualtime import in_virtual_time
 
 
@@ -122,6 +122,32 @@ async def test_a_fencer_that_starts_anew_counts_from_its_own_start(waits_s: floa
     bench.machine.lose_power("a plug")
     bench.watch.note_switch("fencer", bench.bmc, "on")
     assert (bench.said == []) is (waits_s < SURE_S)
+
+
+@pytest.mark.parametrize(
+    ("cut_s", "waits_s", "is_excused"),
+    [
+        pytest.param(5, SURE_S - 5, True, id="it learned of it when the network was whole again (seed 3900001732)"),
+        pytest.param(5, SURE_S + BACK_S + 1, False, id="long enough after that it knows as well"),
+        pytest.param(None, SURE_S + 1, False, id="it was told at once"),
+    ],
+)
+@in_virtual_time
+async def test_a_fencer_that_was_cut_off_counts_from_when_it_learned_of_anothers_off(
+    cut_s: float | None, waits_s: float, is_excused: bool
+) -> None:
+    bench, begun_s = Bench(), asyncio.get_running_loop().time()
+    bench.watch.note_switch("fencer-2", bench.bmc, "off")
+    bench.machine.lose_power("told to", by_device=True)
+    bench.machine.gain_power("fencer-2")
+    if cut_s is not None:
+        await asyncio.sleep(cut_s)
+        bench.watch.note_away("fencer", begun_s - 20, begun_s + cut_s)
+    await asyncio.sleep(waits_s)
+    bench.watch.note_read("fencer", bench.bmc)
+    bench.machine.lose_power("in order")
+    bench.watch.note_switch("fencer", bench.bmc, "on")
+    assert (bench.said == []) is is_excused
 
 
 @in_virtual_time
